@@ -1,0 +1,154 @@
+"""The capacity market as a differentiable operator, for many markets at once.
+
+    maximise   sum_i w_i * U(x_i; v_i - t_i)   subject to   sum_i w_i * x_i = B,   0 <= x_i <= 1,
+
+with U the utility behind the demand rule, `x_i = D(z_i)`, `z_i = (v_i - t_i - p) / tau`, and the price p the
+multiplier of the supply B. With slopes `s_i = D'(z_i) / tau`, upstream gradients `u_i = dL/dx_i` and `g = dL/dp`, and
+
+    ubar = (sum_j u_j s_j - g) / sum_j w_j s_j,
+
+    dL/dv_i = s_i (u_i - w_i ubar) = -dL/dt_i     dL/dB = ubar (the shadow price)
+    dL/dw_i = -ubar x_i                           dL/dtau = -sum_i z_i s_i (u_i - w_i ubar).
+
+*Kinks and corners.* The slope of an agent at exactly 0 or 1 is taken as 0. Where no agent has a slope (all served in
+full or not at all) the allocation does not respond to valuations, and the derivative with respect to B, which differs
+on the two sides, is reported as 0.
+
+Derivation: docs/explanation/capacity-market.md.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from walras.market.operators.solve import LINEAR, LOGIT, relative_tolerance, share_of, solve_price
+
+__all__ = ["OperatorClearing", "capacity_allocation"]
+
+
+class OperatorClearing(NamedTuple):
+    """What a compiled mechanism gives: shares of shape (..., n), seller's prices and units sold of shape (...)."""
+
+    allocation: Tensor
+    price: Tensor
+    quantity_sold: Tensor
+
+
+class _CapacityAllocation(torch.autograd.Function):
+    """Shares and prices at fixed supply; all tensors already of one shape (..., n) or (..., 1) and one dtype."""
+
+    @staticmethod
+    def forward(
+        net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
+    ) -> tuple[Tensor, Tensor]:
+        solved = solve_price(net_valuations, costs, supply, scale, rule)
+        allocation = share_of((net_valuations - solved.anchor) / scale - solved.offset, rule)
+
+        # Corners: nothing is sold, everything is sold; smooth demand gets there only at an infinite price.
+        total = costs.sum(-1, keepdim=True)
+        slack = relative_tolerance(supply.dtype) * total
+        nothing, everything = supply <= 0.0, supply >= total - slack
+        allocation = torch.where(nothing, 0.0, torch.where(everything, 1.0, allocation))
+        if rule == LOGIT:
+            price_of_nothing = torch.full_like(solved.price, torch.inf)
+            price_of_everything = -price_of_nothing
+        else:
+            price_of_nothing = net_valuations.amax(-1, keepdim=True)
+            price_of_everything = net_valuations.amin(-1, keepdim=True) - scale
+        price = torch.where(nothing, price_of_nothing, torch.where(everything, price_of_everything, solved.price))
+
+        # A market without an answer says so in its own row and leaves its neighbours alone.
+        answerable = net_valuations.isfinite().all(-1, keepdim=True) & ((costs > 0.0) & costs.isfinite()).all(
+            -1, keepdim=True
+        )
+        answerable = answerable & (supply >= 0.0) & (supply <= total + slack) & (scale > 0.0) & scale.isfinite()
+        return torch.where(answerable, allocation, torch.nan), torch.where(answerable, price, torch.nan)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        _, costs, _, scale, rule = inputs
+        ctx.save_for_backward(output[0], costs, scale)
+        ctx.rule = rule
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+        upstream, upstream_price = gradients
+        allocation, costs, scale = ctx.saved_tensors
+        interior = (allocation > 0.0) & (allocation < 1.0)
+        share = torch.where(interior, allocation, 0.5)  # keeps the logarithms below finite where they are not used
+        if ctx.rule == LOGIT:
+            slope_times_scale, z = share * (1.0 - share), share.log() - torch.log1p(-share)
+        else:
+            slope_times_scale, z = torch.ones_like(share), share
+        slope = torch.where(interior, slope_times_scale / scale, 0.0)  # (..., n)
+
+        aggregate_slope = (costs * slope).sum(-1, keepdim=True)
+        marginal = aggregate_slope > 0.0
+        pressure = (upstream * slope).sum(-1, keepdim=True) - upstream_price
+        shadow_price = torch.where(marginal, pressure / torch.where(marginal, aggregate_slope, 1.0), 0.0)
+        to_valuations = slope * (upstream - costs * shadow_price)
+        to_scale = -(z * to_valuations).sum(-1, keepdim=True)
+        # A row of NaN (no answer) gives NaN gradients, not silent zeros.
+        broken = allocation.isnan().any(-1, keepdim=True)
+        shadow_price = torch.where(broken, torch.nan, shadow_price)
+        to_valuations = torch.where(broken, torch.nan, to_valuations)
+        return to_valuations, -shadow_price * allocation, shadow_price, torch.where(broken, torch.nan, to_scale), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        *tensors, rule = inputs
+        batched = [
+            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, in_dims[:-1], strict=True)
+        ]
+        return _CapacityAllocation.apply(*batched, rule), (0, 0)
+
+
+def capacity_allocation(
+    valuations: Tensor,
+    costs: Tensor,
+    supply: Tensor,
+    scale: Tensor,
+    *,
+    rule: str = LOGIT,
+    tax_rates: Tensor | None = None,
+) -> OperatorClearing:
+    """Clear many capacity markets at fixed supply, differentiably.
+
+    Parameters
+    ----------
+    valuations, costs, tax_rates
+        Money per unit, units (above 0), money per unit; shape (..., n), broadcast against each other.
+    supply
+        Units to sell in each market, in [0, sum of costs]; shape (...), broadcast against the leading dimensions.
+    scale
+        Temperature (logit) or width (linear) of the demand rule, above 0; shape (...) likewise.
+    rule
+        `"logit"` or `"linear"`.
+
+    Returns
+    -------
+    OperatorClearing
+        Solved in float64 if an input is float64, else in float32, whatever the autocast type. A market without an
+        answer (NaN or infinite valuations, costs or scale not above 0, supply outside the range) is NaN throughout, in
+        its own row only: finding it would need a device synchronisation, so it is not raised here.
+
+    Notes
+    -----
+    *Ties*: equal agents get equal shares and equal gradients. *Differentiable in* valuations, costs, supply, scale
+    and tax rates, twice. *Cost*: see `solve_price`; backward is one pass.
+    *Source*: docs/explanation/capacity-market.md.
+    """
+    if rule not in (LOGIT, LINEAR):
+        raise ValueError(f"rule must be {LOGIT!r} or {LINEAR!r}, got {rule!r}.")
+    net_valuations = valuations if tax_rates is None else valuations - tax_rates
+    dtype = torch.promote_types(torch.promote_types(net_valuations.dtype, costs.dtype), torch.float32)
+    dtype = torch.promote_types(dtype, supply.dtype if supply.is_floating_point() else torch.float32)
+    with torch.autocast(net_valuations.device.type, enabled=False):
+        agents_shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1))
+        market_shape = (*agents_shape[:-1], 1)
+        net_valuations, costs = (t.to(dtype).expand(agents_shape) for t in (net_valuations, costs))
+        supply, scale = (t.to(dtype).unsqueeze(-1).expand(market_shape) for t in (supply, scale))
+        allocation, price = _CapacityAllocation.apply(net_valuations, costs, supply, scale, rule)
+        return OperatorClearing(allocation, price.squeeze(-1), (costs * allocation).sum(-1))

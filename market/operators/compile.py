@@ -1,0 +1,220 @@
+"""`compile_mechanism`: the same rules as the engine's, as a torch module over batches of markets."""
+
+import torch
+from torch import Tensor, nn
+
+from walras.market.capacity import CapacityMarket
+from walras.market.demand import LinearDemand, LogitDemand, StepDemand
+from walras.market.errors import InfeasibleError, InvalidInputError, NotDifferentiableError
+from walras.market.operators.capacity import OperatorClearing, capacity_allocation
+from walras.market.operators.solve import LINEAR, LOGIT, relative_tolerance, share_of
+from walras.market.operators.step import step_allocation
+from walras.market.supply import FixedSupply
+
+__all__ = ["CapacityOperator", "compile_mechanism"]
+
+
+def compile_mechanism(mechanism: CapacityMarket, *, check_values: bool = False) -> "CapacityOperator":
+    """Compile a mechanism's specification into a `torch.nn.Module` over batches of markets.
+
+    Parameters
+    ----------
+    mechanism
+        The rules. Its numbers (quantity, price, rates, temperature) become the module's defaults, each of which can be
+        replaced by a tensor at the call, and differentiated in.
+    check_values
+        A debug switch. If True every call checks the values too (finite, positive, feasible) and raises as the engine
+        does, at the price of a device synchronisation; if False a market without an answer is NaN in its own row.
+
+    Raises
+    ------
+    InvalidInputError
+        If `mechanism` is not one that compiles.
+    """
+    if not isinstance(mechanism, CapacityMarket):
+        raise InvalidInputError(f"compile_mechanism takes a CapacityMarket, got {mechanism!r}.")
+    return CapacityOperator(mechanism, check_values=check_values)
+
+
+class CapacityOperator(nn.Module):
+    """A compiled `CapacityMarket`. It has no parameters: valuations come in with each call.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from walras.market import CapacityMarket, FixedSupply, LogitDemand
+    >>> market = compile_mechanism(CapacityMarket(FixedSupply(1.0), LogitDemand(0.1)))
+    >>> valuations = torch.tensor([[0.3, 0.2, 0.1], [1.0, 0.0, 0.0]])
+    >>> market(valuations, torch.ones(3)).allocation.sum(-1)
+    tensor([1., 1.])
+    """
+
+    def __init__(self, mechanism: CapacityMarket, *, check_values: bool = False) -> None:
+        super().__init__()
+        self.mechanism = mechanism
+        self.check_values = check_values
+
+    def extra_repr(self) -> str:
+        """Show the rules when the module is printed."""
+        return repr(self.mechanism)
+
+    def forward(
+        self,
+        valuations: Tensor,
+        costs: Tensor,
+        *,
+        supply: Tensor | float | None = None,
+        tax: Tensor | float | None = None,
+        temperature: Tensor | float | None = None,
+    ) -> OperatorClearing:
+        """Clear every market of the batch.
+
+        Parameters
+        ----------
+        valuations, costs
+            Money per unit, and units when fully served (above 0); shape (..., n), broadcast against each other.
+        supply
+            In place of the specification's number: the quantity of a fixed supply, or the posted price; shape (...).
+        tax
+            In place of its tax rates; shape (..., n), or (n,), or a number.
+        temperature
+            In place of its temperature (logit demand) or width (linear demand); shape (...).
+
+        Returns
+        -------
+        OperatorClearing
+            Shares, prices and units sold. Ties, corners and gradients as in `capacity_allocation` and
+            `step_allocation`.
+
+        Raises
+        ------
+        InvalidInputError
+            Shapes that do not fit, no agents, integer or complex tensors, tensors on different devices; a temperature
+            for step demand. With `check_values`, also what the engine raises for.
+        NotDifferentiableError
+            Step demand, when an input requires a gradient: the allocation jumps, and its derivative is 0 elsewhere.
+        """
+        self._check_tensors(valuations, costs)
+        like = (
+            valuations
+            if valuations.dtype == torch.float64
+            else valuations.to(torch.promote_types(costs.dtype, torch.float32))
+        )
+        level = self._number(
+            "supply",
+            self.mechanism.supply.quantity
+            if isinstance(self.mechanism.supply, FixedSupply)
+            else self.mechanism.supply.price,
+            supply,
+            like,
+        )
+        tax_rates = self._number("tax", self.mechanism.tax.rate, tax, like)
+        scale = self._scale(temperature, like)
+        _check_broadcast(valuations, costs, level, tax_rates, scale)
+        if self.check_values:
+            self._check_values(valuations, costs, level, tax_rates, scale)
+        return self._clear(valuations, costs, level, tax_rates, scale)
+
+    def _clear(
+        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None
+    ) -> OperatorClearing:
+        fixed = isinstance(self.mechanism.supply, FixedSupply)
+        if isinstance(self.mechanism.demand, StepDemand) or scale is None:
+            _refuse_gradients(valuations=valuations, costs=costs, supply=level, tax=tax_rates)
+            net = valuations - tax_rates
+            if fixed:
+                return step_allocation(net, costs, level, divisible=self.mechanism.demand.divisible)  # type: ignore[union-attr]
+            allocation = (net >= level.unsqueeze(-1)).to(net.dtype)
+            return _posted(allocation, costs, level)
+        rule = LOGIT if isinstance(self.mechanism.demand, LogitDemand) else LINEAR
+        if fixed:
+            return capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates)
+        with torch.autocast(valuations.device.type, enabled=False):
+            margin = valuations.to(level.dtype) - tax_rates - level.unsqueeze(-1)
+            return _posted(share_of(margin / scale.unsqueeze(-1), rule), costs.to(level.dtype), level)
+
+    def _scale(self, given: Tensor | float | None, like: Tensor) -> Tensor | None:
+        match self.mechanism.demand:
+            case LogitDemand(temperature=scale) | LinearDemand(width=scale):
+                return self._number("temperature", scale, given, like)
+            case StepDemand():
+                if given is not None:
+                    raise InvalidInputError("temperature was given, but step demand has none: leave it out.")
+                return None
+
+    @staticmethod
+    def _number(name: str, default: object, given: Tensor | float | None, like: Tensor) -> Tensor:
+        value = default if given is None else given
+        if isinstance(value, Tensor):
+            if not value.is_floating_point():
+                raise InvalidInputError(f"{name} must be a floating-point tensor, got {value.dtype}.")
+            if value.device != like.device and value.ndim > 0:
+                raise InvalidInputError(
+                    f"{name} is on {value.device}, valuations are on {like.device}: move one of them."
+                )
+            return value.to(device=like.device, dtype=torch.promote_types(value.dtype, like.dtype))
+        return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+
+    @staticmethod
+    def _check_tensors(valuations: Tensor, costs: Tensor) -> None:
+        for name, tensor in (("valuations", valuations), ("costs", costs)):
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+                raise InvalidInputError(f"{name} must be a floating-point tensor of shape (..., n), got {got}.")
+            if tensor.ndim == 0 or tensor.shape[-1] == 0:
+                raise InvalidInputError(
+                    f"{name} must have shape (..., n) with n >= 1 agents, got {tuple(tensor.shape)}."
+                )
+        if valuations.device != costs.device:
+            raise InvalidInputError(
+                f"costs are on {costs.device}, valuations on {valuations.device}: move one of them."
+            )
+
+    def _check_values(
+        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None
+    ) -> None:
+        for name, tensor in (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates)):
+            if not bool(tensor.isfinite().all()):
+                raise InvalidInputError(f"{name} must be finite: {int((~tensor.isfinite()).sum())} entries are not.")
+        if not bool((costs > 0.0).all()):
+            raise InvalidInputError(f"costs must be above 0, the smallest is {costs.min().item()}.")
+        if scale is not None and not bool(((scale > 0.0) & scale.isfinite()).all()):
+            raise InvalidInputError(f"temperature must be finite and above 0, the smallest is {scale.min().item()}.")
+        if isinstance(self.mechanism.supply, FixedSupply):
+            total = costs.expand(torch.broadcast_shapes(costs.shape, valuations.shape)).sum(-1)
+            if not bool(((level >= 0.0) & (level <= total * (1.0 + relative_tolerance(torch.float32)))).all()):
+                raise InfeasibleError(
+                    f"supply must lie in [0, sum of costs]: got {level.min().item()} to "
+                    f"{level.max().item()}, the smallest sum of costs is {total.min().item()}."
+                )
+
+
+def _posted(allocation: Tensor, costs: Tensor, price: Tensor) -> OperatorClearing:
+    """Pack the outcome of a posted price, spread over the batch."""
+    sold = (costs * allocation).sum(-1)
+    return OperatorClearing(allocation, price.expand(sold.shape), sold)
+
+
+def _check_broadcast(valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None) -> None:
+    shapes = {"valuations": valuations.shape, "costs": costs.shape, "tax": tax_rates.shape, "supply": (*level.shape, 1)}
+    if scale is not None:
+        shapes["temperature"] = torch.Size((*scale.shape, 1))
+    try:
+        shape = torch.broadcast_shapes(*shapes.values())
+    except RuntimeError as error:
+        listing = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise InvalidInputError(
+            f"Shapes do not fit: {listing}. Agents are the last dimension; "
+            "supply and temperature have one entry per market."
+        ) from error
+    if shape[-1] not in (valuations.shape[-1], costs.shape[-1]):
+        raise InvalidInputError(f"tax has {tax_rates.shape[-1]} agents, valuations have {valuations.shape[-1]}.")
+
+
+def _refuse_gradients(**tensors: Tensor) -> None:
+    wanted = [name for name, tensor in tensors.items() if tensor.requires_grad]
+    if wanted and torch.is_grad_enabled():
+        raise NotDifferentiableError(
+            f"{', '.join(wanted)} requires a gradient, but under step demand the allocation is constant except where "
+            "it jumps. Use LogitDemand or LinearDemand, or call it under torch.no_grad()."
+        )

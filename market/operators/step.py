@@ -1,0 +1,89 @@
+"""Step demand for many markets at once: exact, by sorting, and without a gradient.
+
+The twin of `walras.market.capacity.step`, with its tie rules. Sums of costs are formed in float64 whatever the input,
+so that an indivisible allocation never exceeds the supply through rounding.
+"""
+
+import torch
+from torch import Tensor
+
+from walras.market.operators.capacity import OperatorClearing
+from walras.market.operators.solve import relative_tolerance
+
+__all__ = ["step_allocation"]
+
+
+def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, divisible: bool) -> OperatorClearing:
+    """Serve agents in descending order of net valuation until the supply is used up.
+
+    Parameters
+    ----------
+    net_valuations, costs
+        Money per unit, units (above 0); shape (..., n).
+    supply
+        Units to sell, in [0, sum of costs]; shape (...).
+    divisible
+        If True, agents at the margin share what is left in equal proportion; if False the first agent that does not fit
+        ends the sale (equal agents in the order given).
+
+    Returns
+    -------
+    OperatorClearing
+        In the inputs' dtype; a market without an answer is NaN throughout, in its own row only.
+
+    Notes
+    -----
+    *Cost*: one sort and one cumulative sum.
+    """
+    dtype = torch.promote_types(net_valuations.dtype, torch.float32)
+    # An allocation is compared with sums of the costs as they were given, so the slack is float64's.
+    tolerance = relative_tolerance(torch.float64)
+    shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1))
+    values = net_valuations.double().expand(shape)
+    costs64 = costs.double().expand(shape)
+    quantity = supply.double().unsqueeze(-1).expand(*shape[:-1], 1)
+    total = costs64.sum(-1, keepdim=True)
+
+    ranked, order = values.sort(dim=-1, descending=True, stable=True)
+    sold_through = costs64.gather(-1, order).cumsum(-1)  # (..., n)
+    if divisible:
+        allocation, price = _ration(values, costs64, quantity, ranked, sold_through, tolerance)
+    else:
+        fits = sold_through <= quantity * (1.0 + tolerance)
+        served = fits.cumprod(-1)  # 1 until the first agent that does not fit
+        allocation = torch.zeros_like(values).scatter(-1, order, served.to(values.dtype))
+        price = _between(ranked, served.sum(-1, keepdim=True))
+
+    answerable = values.isfinite().all(-1, keepdim=True) & ((costs64 > 0.0) & costs64.isfinite()).all(-1, keepdim=True)
+    # Float32 budgets carry float32's rounding of the sum of costs.
+    answerable = answerable & (quantity >= 0.0) & (quantity <= total * (1.0 + relative_tolerance(dtype)))
+    allocation = torch.where(answerable, allocation, torch.nan)
+    price = torch.where(answerable, price, torch.nan).squeeze(-1)
+    return OperatorClearing(allocation.to(dtype), price.to(dtype), (costs64 * allocation).sum(-1).to(dtype))
+
+
+def _ration(
+    values: Tensor, costs: Tensor, quantity: Tensor, ranked: Tensor, sold_through: Tensor, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """Give shares (..., n) with the marginal agents rationed alike, and prices (..., 1)."""
+    agents = ranked.shape[-1]
+    position = (sold_through < quantity * (1.0 - tolerance)).sum(-1, keepdim=True).clamp(max=agents - 1)
+    margin = ranked.gather(-1, position)
+    above, at_margin = values > margin, values == margin
+    sold_above = (costs * above).sum(-1, keepdim=True)
+    wanted_at_margin = (costs * at_margin).sum(-1, keepdim=True)
+    rationed = ((quantity - sold_above) / wanted_at_margin).clamp(0.0, 1.0)
+    sold_out = (rationed - 1.0).abs() * wanted_at_margin <= tolerance * quantity
+    rationed = torch.where(sold_out, 1.0, rationed)
+    allocation = above.to(values.dtype) + at_margin * rationed
+    served = (above | (at_margin & sold_out)).sum(-1, keepdim=True)
+    price = torch.where(sold_out, _between(ranked, served), margin)
+    return allocation, price
+
+
+def _between(ranked: Tensor, served: Tensor) -> Tensor:
+    """Midpoint between the last agent served and the first one not; the finite end where there is only one."""
+    agents = ranked.shape[-1]
+    last_served = ranked.gather(-1, (served - 1).clamp(min=0))
+    first_waiting = ranked.gather(-1, served.clamp(max=agents - 1))
+    return first_waiting + 0.5 * (last_served - first_waiting)
