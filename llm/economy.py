@@ -120,9 +120,12 @@ class ModelEconomy:
         self.gate.temperature.fill_(positive_number("temperature", temperature))
 
     def set_mode(self, mode: str | None) -> None:
-        """Clear `"soft"` or `"hard"` in every mode of the model; None follows it (training: soft, evaluation: hard)."""
-        if mode not in ("soft", "hard", None):
-            raise InvalidInputError(f"mode must be 'soft', 'hard' or None, got {mode!r}.")
+        """Clear `"soft"`, `"hard"`, or serve everyone (`"open"`), in every mode of the model.
+
+        None follows the model: soft in training, hard in evaluation.
+        """
+        if mode not in ("soft", "hard", "open", None):
+            raise InvalidInputError(f"mode must be 'soft', 'hard', 'open' or None, got {mode!r}.")
         self.gate.mode = mode
 
     @property

@@ -17,7 +17,9 @@ class MarketGate(nn.Module):
     """A compiled market over a model's agents, a submodule that is trained, moved and saved with the model.
 
     In training mode it clears the mechanism's smooth demand (every gate between 0 and 1, the budget used exactly); in
-    evaluation mode whole agents only, in descending order of valuation (the budget never exceeded).
+    evaluation mode whole agents only, in descending order of valuation (the budget never exceeded). `mode` overrides
+    this: `"soft"`, `"hard"`, or `"open"`, in which all agents are served and the loss's gradient in each share can be
+    observed.
 
     Parameters
     ----------
@@ -80,22 +82,35 @@ class MarketGate(nn.Module):
 
     def clear(self) -> OperatorClearing:
         """Clear the market at the present budget and remember the outcome for the gates of this forward pass."""
-        if self.is_soft:
+        self._supply = None
+        if self.mode == "open":
+            shares = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
+            self.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
+        elif self.is_soft:
             # A leaf of its own: after the backward pass its gradient is the loss's derivative in the budget.
             self._supply = self.budget.float().clone().requires_grad_(torch.is_grad_enabled())
             self.clearing = self.soft_market(
                 self.valuations, self.costs.float(), supply=self._supply, temperature=self.temperature.float()
             )
         else:
-            self._supply = None
             with torch.no_grad():
-                self.clearing = self.hard_market(self.valuations.detach(), self.costs, supply=self.budget)
+                self.clearing = self.hard_market(self.valuations, self.costs, supply=self.budget)
         return self.clearing
 
     def shares(self, agents: slice) -> Tensor:
         """Shares of some agents in the present forward pass, shape (agents,)."""
         clearing = self.clearing if self.clearing is not None else self.clear()
         return clearing.allocation[agents]
+
+    @property
+    def marginal_contributions(self) -> Tensor | None:
+        """How far the last loss falls as each agent's share rises, in absolute value, shape (n,).
+
+        Known after a backward pass in mode `"open"`; None otherwise.
+        """
+        if self.clearing is None or not self.clearing.allocation.is_leaf or self.clearing.allocation.grad is None:
+            return None
+        return self.clearing.allocation.grad.abs()
 
     @property
     def shadow_price(self) -> float | None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from walras.llm.appraisal import normal_scores
 from walras.llm.config import checked_budget
 from walras.market import InvalidInputError
 from walras.market.validation import positive_number
@@ -21,26 +23,30 @@ __all__ = ["EconomyCallback", "ElasticBudget"]
 class ElasticBudget:
     """Training that serves a whole range of budgets with one set of weights.
 
-    The budget of a step goes round in turns: the whole model, the smallest budget, and two drawn uniformly from the
-    range between. The temperature falls geometrically over the first part of training and then stays, so that agents
-    end up nearly open or closed, as they are in evaluation.
+    First everyone is served, and each agent's marginal contribution to the loss is observed: per unit of cost, it makes
+    the agent's first valuation (as a normal score). Then the budget of a step goes round in turns: the whole model, the
+    smallest budget, and two drawn uniformly from the range between; valuations and weights learn together. The
+    temperature falls geometrically and then stays, so that agents end up nearly open or closed, as in evaluation.
 
     Parameters
     ----------
     lowest
         Smallest budget to train for, in (0, 1].
+    warm_up
+        Fraction of training in which everyone is served, in [0, 1); at 0 valuations start as they are.
     temperature, final_temperature
-        Scale of demand at the first step and after cooling (money per unit, above 0).
+        Scale of demand after the warm-up and after cooling (money per unit, above 0).
     cooling
-        Fraction of training over which it falls, in (0, 1].
+        Fraction of training at whose end the final temperature is reached, in (warm_up, 1].
     seed
         Of the budgets drawn.
     """
 
     lowest: float = 0.4
-    temperature: float = 1.0
-    final_temperature: float = 0.05
-    cooling: float = 0.7
+    warm_up: float = 0.2
+    temperature: float = 0.5
+    final_temperature: float = 0.02
+    cooling: float = 0.8
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -48,8 +54,10 @@ class ElasticBudget:
             raise InvalidInputError(f"ElasticBudget.lowest must be above 0, got {self.lowest}.")
         for name in ("temperature", "final_temperature"):
             positive_number(f"ElasticBudget.{name}", getattr(self, name))
-        if not 0.0 < self.cooling <= 1.0:
-            raise InvalidInputError(f"ElasticBudget.cooling must lie in (0, 1], got {self.cooling}.")
+        if not 0.0 <= self.warm_up < self.cooling <= 1.0:
+            raise InvalidInputError(
+                f"ElasticBudget needs 0 <= warm_up < cooling <= 1, got {self.warm_up} and {self.cooling}."
+            )
 
     def budget_at(self, step: int) -> float:
         """Give the budget of a step; the same for the same seed and step, so that a resumed run goes on alike."""
@@ -62,49 +70,73 @@ class ElasticBudget:
 
     def temperature_at(self, progress: float) -> float:
         """Give the temperature after a fraction `progress` of training."""
-        cooled = min(progress / self.cooling, 1.0)
+        cooled = min(max(progress - self.warm_up, 0.0) / (self.cooling - self.warm_up), 1.0)
         return float(self.temperature * (self.final_temperature / self.temperature) ** cooled)
 
 
 @final
 class EconomyCallback(TrainerCallback):
-    """Sets budget and temperature before each step, and logs the market.
+    """Runs the market of a training: warm-up and first valuations, then budget and temperature of each step; logs it.
 
-    After training the budget is as it was before, and the temperature stays where it ended.
+    Evaluation during training, and everything after it, sees the budget that was set before; the temperature stays
+    where it ended.
 
     Attributes
     ----------
     rows
-        One per logging step: step, budget, temperature, price, shadow_price (loss per fraction of the agents' FLOPs).
+        One per logging step after the warm-up: step, budget, temperature, price, shadow_price (by how much a unit of
+        budget, a fraction of the agents' FLOPs, would lower the loss).
     """
 
     def __init__(self, economy: "ModelEconomy", schedule: ElasticBudget) -> None:
         self.economy = economy
         self.schedule = schedule
         self.rows: list[dict[str, float]] = []
-        self._budget_before = economy.budget
+        self._budget_outside = economy.budget
+        self._contributions: NDArray[np.float64] | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Remember the budget that evaluation uses."""
-        self._budget_before = self.economy.budget
+        self._budget_outside = self.economy.budget
+        self._contributions = None
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Set the step's budget and temperature."""
-        self.economy.set_temperature(self.schedule.temperature_at(state.global_step / max(state.max_steps, 1)))
+        """Set the step's mode, budget and temperature; at the end of the warm-up, the first valuations."""
+        progress = state.global_step / max(state.max_steps, 1)
+        if progress < self.schedule.warm_up:
+            self.economy.set_mode("open")
+            return
+        if self._contributions is not None:
+            self.economy.set_valuations(normal_scores(self._contributions / self.economy.population.costs))
+            self._contributions = None
+        self.economy.set_temperature(self.schedule.temperature_at(progress))
         self.economy.set_budget(self.schedule.budget_at(state.global_step))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Record the market of the step where the Trainer logs, and give evaluation its own budget back."""
+        """Observe or record the step's market, and give evaluation its own mode and budget back."""
+        if self.economy.gate.mode == "open":
+            self._observe()
+            self.economy.set_mode(None)
+            return
         if state.global_step % max(int(state.logging_steps), 1) == 0:
-            clearing = self.economy.gate.clearing
-            shadow_price = self.economy.gate.shadow_price
+            self._record(state.global_step)
+        self.economy.set_budget(self._budget_outside)
+
+    def _observe(self) -> None:
+        observed = self.economy.gate.marginal_contributions
+        if observed is not None:
+            earlier = 0.0 if self._contributions is None else self._contributions
+            self._contributions = earlier + observed.double().cpu().numpy()
+
+    def _record(self, step: int) -> None:
+        gate = self.economy.gate
+        if gate.clearing is not None:
             self.rows.append(
                 {
-                    "step": float(state.global_step),
+                    "step": float(step),
                     "budget": self.economy.budget,
-                    "temperature": float(self.economy.gate.temperature),
-                    "price": float(clearing.price) if clearing is not None else float("nan"),
-                    "shadow_price": float("nan") if shadow_price is None else shadow_price,
+                    "temperature": float(gate.temperature),
+                    "price": float(gate.clearing.price),
+                    "shadow_price": float("nan") if gate.shadow_price is None else gate.shadow_price,
                 }
             )
-        self.economy.set_budget(self._budget_before)
