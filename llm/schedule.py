@@ -24,9 +24,10 @@ class ElasticBudget:
     """Training that serves a whole range of budgets with one set of weights.
 
     First everyone is served, and each agent's marginal contribution to the loss is observed: per unit of cost, it makes
-    the agent's first valuation (as a normal score). Then the budget of a step goes round in turns: the whole model, the
-    smallest budget, and two drawn uniformly from the range between; valuations and weights learn together. The
-    temperature falls geometrically and then stays, so that agents end up nearly open or closed, as in evaluation.
+    the agent's first valuation (as a normal score). Then the budget goes round in turns: a step with the whole model,
+    one with the smallest budget, one with the whole model, one with a budget drawn uniformly from the range between;
+    valuations and weights learn together. The temperature falls geometrically and then stays, so that agents end up
+    nearly open or closed, as in evaluation.
 
     Parameters
     ----------
@@ -61,10 +62,9 @@ class ElasticBudget:
 
     def budget_at(self, step: int) -> float:
         """Give the budget of a step; the same for the same seed and step, so that a resumed run goes on alike."""
-        turn = step % 4
-        if turn == 0:
+        if step % 2 == 0:
             return 1.0
-        if turn == 1:
+        if step % 4 == 1:
             return self.lowest
         return float(np.random.default_rng((self.seed, step)).uniform(self.lowest, 1.0))
 
@@ -136,7 +136,7 @@ class EconomyCallback(TrainerCallback):
                     "step": float(step),
                     "budget": self.economy.budget,
                     "temperature": float(gate.temperature),
-                    "price": float(gate.clearing.price),
+                    "price": float(gate.clearing.price.detach()),
                     "shadow_price": float("nan") if gate.shadow_price is None else gate.shadow_price,
                 }
             )

@@ -235,7 +235,10 @@ def _empty_like(projection: Projection, shape: torch.Size, *, has_bias: bool) ->
     with torch.device("meta"):
         if isinstance(projection, Conv1D):
             return Conv1D(shape[1], shape[0])
-        return nn.Linear(shape[1], shape[0], bias=has_bias)
+        # Made with a feature at least, since torch warns when it initialises none.
+        linear = nn.Linear(max(shape[1], 1), max(shape[0], 1), bias=has_bias)
+        linear.out_features, linear.in_features = shape
+        return linear
 
 
 def _spread(groups: list[int], width: int) -> list[int]:

@@ -41,7 +41,7 @@ class Certificate:
         Units sold against supply. With indivisible agents: what is sold above supply, or what is left unsold beyond
         the cost of the next agent.
     feasibility
-        How far shares leave [0, 1].
+        How far shares leave [0, 1]; with indivisible agents, how far they are from 0 or 1.
     complementary_slackness
         How far a margin `v_i - q_i` is from those that make agent i's share a best response.
     budget_balance
@@ -151,10 +151,14 @@ def certify(
         What the treasury and the seller received.
     """
     sold = math.fsum(costs * allocation)
-    feasibility = float(np.max(np.maximum(-allocation, allocation - 1.0).clip(min=0.0)))
+    whole = isinstance(demand, StepDemand) and not demand.divisible
+    nearest = np.round(allocation) if whole else allocation
+    feasibility = float(np.max(np.abs(allocation - np.clip(nearest, 0.0, 1.0))))
     conservation = 0.0
     if quantity is not None:
-        conservation = _unsold_or_oversold(demand, costs, allocation, sold, quantity) / (quantity or math.fsum(costs))
+        allowed_remainder = _cost_of_the_next(valuations - tax_rates, costs, allocation) if whole else 0.0
+        residual = max(sold - quantity, quantity - sold - allowed_remainder, 0.0)
+        conservation = residual / (quantity or math.fsum(costs))
     if not math.isfinite(price):
         return Certificate(conservation, feasibility, 0.0, 0.0, 0.0)
 
@@ -176,12 +180,7 @@ def certify(
     )
 
 
-def _unsold_or_oversold(
-    demand: Demand, costs: FloatArray, allocation: FloatArray, sold: float, quantity: float
-) -> float:
-    """Units by which what was sold breaks the supply rule."""
-    if isinstance(demand, StepDemand) and not demand.divisible:
-        waiting = costs[allocation == 0.0]
-        allowed_remainder = float(waiting.max()) if waiting.size else 0.0
-        return max(sold - quantity, quantity - sold - allowed_remainder, 0.0)
-    return abs(sold - quantity)
+def _cost_of_the_next(net_valuations: FloatArray, costs: FloatArray, allocation: FloatArray) -> float:
+    """Units that the first agent in line (of equals, the first given) among those not served would use; 0 if none."""
+    waiting = np.flatnonzero(allocation == 0.0)
+    return float(costs[waiting[np.argmax(net_valuations[waiting])]]) if waiting.size else 0.0

@@ -15,7 +15,8 @@ As `width` or `tau` falls to 0, both smooth rules tend to the step rule, equally
 Each rule also knows the agent's surplus and, for certificates, the margins that *support* a share as a best response:
 this is written from the inverse of D, apart from the code that solves for prices.
 
-Source: quantal response, McKelvey and Palfrey 1995; linear demand, any text (docs/bibliography.md).
+Source: quantal response, McKelvey and Palfrey 1995; linear demand, any text
+(docs/reference/bibliography.md).
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from typing import TypeAlias, final
 
 import numpy as np
 
-from walras.market.validation import FloatArray, positive_number
+from walras.market.validation import FloatArray, boolean, positive_number
 
 __all__ = ["Demand", "LinearDemand", "LogitDemand", "StepDemand", "logistic"]
 
@@ -45,10 +46,16 @@ class StepDemand:
         supply is sold to the last unit. If False no agent is served in part: whole agents are served in descending
         order of net valuation (equal ones in the order given) until the next does not fit; the rest stays unsold.
 
+    Notes
+    -----
     *Ties* at a posted price: an agent that is exactly indifferent buys.
     """
 
     divisible: bool = True
+
+    def __post_init__(self) -> None:
+        # NumPy's True is not Python's: `case StepDemand(divisible=True)` would not match it.
+        object.__setattr__(self, "divisible", boolean("StepDemand.divisible", self.divisible))
 
     def share(self, margin: FloatArray) -> FloatArray:
         """Share bought at each margin (money per unit), shape (n,)."""

@@ -22,14 +22,16 @@ class PerUnitTax:
         One rate for all, or one per agent (shape (n,)); negative rates are subsidies. Set at the marginal damage that a
         unit does to others, this is Pigou's tax.
 
-    Source: Pigou 1920 (docs/bibliography.md).
+    Notes
+    -----
+    *Source*: Pigou 1920 (docs/reference/bibliography.md).
     """
 
     rate: float | tuple[float, ...] | ArrayLike = 0.0
 
     def __post_init__(self) -> None:
         # Stored as a float or a tuple, so that two equal taxes compare and hash as equal.
-        if np.ndim(self.rate) == 0:
+        if np.asarray(self.rate, dtype=object).ndim == 0:
             rate: float | tuple[float, ...] = finite_number("PerUnitTax.rate", self.rate)
         else:
             rate = tuple(finite_vector("PerUnitTax.rate", self.rate).tolist())

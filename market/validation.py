@@ -1,16 +1,23 @@
 """Checks at the border: public functions convert and check here, private kernels then assume clean arrays."""
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from walras.market.errors import InvalidInputError
 
-__all__ = ["FloatArray", "finite_number", "finite_vector", "positive_number", "positive_vector"]
+__all__ = ["FloatArray", "boolean", "finite_number", "finite_vector", "positive_number", "positive_vector"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
+
+
+def boolean(name: str, value: object) -> bool:
+    """Give `value` as a bool, or raise `InvalidInputError` if it is not one (1 is not)."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidInputError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
 
 
 def finite_number(name: str, value: object) -> float:
@@ -22,8 +29,9 @@ def finite_number(name: str, value: object) -> float:
         If `value` is not a real number, or is NaN or infinite.
     """
     try:
+        _as_real(value)
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} must be a real number, got {value!r}.") from error
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be finite, got {number}.")
@@ -56,8 +64,8 @@ def finite_vector(name: str, values: ArrayLike, *, length: int | None = None) ->
         If there are no agents, an entry is NaN or infinite, or the shape does not fit.
     """
     try:
-        vector = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        vector = np.array(_as_real(values), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} must be a vector of real numbers, got {values!r}.") from error
     if vector.ndim == 0 and length is not None:
         vector = np.full(length, vector)
@@ -80,3 +88,11 @@ def positive_vector(name: str, values: ArrayLike, *, length: int | None = None) 
     if bad.size:
         raise InvalidInputError(f"{name} must be above 0: entry {bad[0]} is {vector[bad[0]]} ({bad.size} bad in all).")
     return vector
+
+
+def _as_real(values: Any) -> NDArray[Any]:
+    """Give `values` as an array; raise `TypeError` for text, dates and complex numbers, which NumPy would convert."""
+    array = np.asarray(values)
+    if array.dtype.kind in "cmMSU":
+        raise TypeError(f"{array.dtype} is not a type of real numbers")
+    return array

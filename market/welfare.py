@@ -27,7 +27,8 @@ def gini(holdings: ArrayLike) -> float:
 
     Notes
     -----
-    *Cost*: O(n log n). *Source*: Gini 1912; sorted form as in Cowell 2011 (docs/bibliography.md).
+    *Cost*: O(n log n).
+    *Source*: Gini 1912; sorted form as in Cowell 2011 (docs/reference/bibliography.md).
     """
     values = np.sort(finite_vector("holdings", holdings))
     if values[0] < 0.0:

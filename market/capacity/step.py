@@ -31,7 +31,9 @@ def clear_step(
 
     # The first level whose full service reaches the supply; it exists, since the caller checked quantity <= total.
     margin = min(int(np.searchsorted(sold_through, quantity - slack)), levels.size - 1)
-    if abs(sold_through[margin] - quantity) <= slack:  # sold out exactly between two levels: an interval of prices
+    # By its choice, `quantity - slack` or more is sold through the margin. A test of the absolute difference could
+    # round otherwise, and ration a level that is smaller than what is left: a share above 1.
+    if sold_through[margin] <= quantity + slack:  # sold out exactly between two levels: an interval of prices
         shares = (level_of_agent <= margin).astype(np.float64)
         lowest = levels[margin + 1] if margin + 1 < levels.size else -np.inf
         return (float(lowest), float(levels[margin])), shares

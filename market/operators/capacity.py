@@ -11,8 +11,8 @@ multiplier of the supply B. With slopes `s_i = D'(z_i) / tau`, upstream gradient
     dL/dw_i = -ubar x_i                           dL/dtau = -sum_i z_i s_i (u_i - w_i ubar).
 
 *Kinks and corners.* The slope of an agent at exactly 0 or 1 is taken as 0. Where no agent has a slope (all served in
-full or not at all) the allocation does not respond to valuations, and the derivative with respect to B, which differs
-on the two sides, is reported as 0.
+full or not at all, up to the rounding of the units sold) the allocation does not respond to valuations, and the
+derivative with respect to B, which differs on the two sides, is reported as 0; so are all derivatives of the price.
 
 Derivation: docs/explanation/capacity-market.md.
 """
@@ -22,7 +22,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from walras.market.operators.solve import LINEAR, LOGIT, relative_tolerance, share_of, solve_price
+from walras.market.operators.solve import (
+    LINEAR,
+    LOGIT,
+    common_dtype,
+    relative_tolerance,
+    share_of,
+    solve_price,
+    well_formed,
+)
 
 __all__ = ["OperatorClearing", "capacity_allocation"]
 
@@ -59,10 +67,8 @@ class _CapacityAllocation(torch.autograd.Function):
         price = torch.where(nothing, price_of_nothing, torch.where(everything, price_of_everything, solved.price))
 
         # A market without an answer says so in its own row and leaves its neighbours alone.
-        answerable = net_valuations.isfinite().all(-1, keepdim=True) & ((costs > 0.0) & costs.isfinite()).all(
-            -1, keepdim=True
-        )
-        answerable = answerable & (supply >= 0.0) & (supply <= total + slack) & (scale > 0.0) & scale.isfinite()
+        answerable = well_formed(net_valuations, costs) & (supply >= 0.0) & (supply <= total + slack)
+        answerable = answerable & (scale > 0.0) & scale.isfinite()
         return torch.where(answerable, allocation, torch.nan), torch.where(answerable, price, torch.nan)
 
     @staticmethod
@@ -81,13 +87,16 @@ class _CapacityAllocation(torch.autograd.Function):
             slope_times_scale, z = share * (1.0 - share), share.log() - torch.log1p(-share)
         else:
             slope_times_scale, z = torch.ones_like(share), share
-        slope = torch.where(interior, slope_times_scale / scale, 0.0)  # (..., n)
+        response = torch.where(interior, slope_times_scale, 0.0)  # (..., n)
 
-        aggregate_slope = (costs * slope).sum(-1, keepdim=True)
-        marginal = aggregate_slope > 0.0
-        pressure = (upstream * slope).sum(-1, keepdim=True) - upstream_price
-        shadow_price = torch.where(marginal, pressure / torch.where(marginal, aggregate_slope, 1.0), 0.0)
-        to_valuations = slope * (upstream - costs * shadow_price)
+        # Units at the margin below the rounding of the units sold are noise: no price is read off them.
+        sold = (costs * allocation).sum(-1, keepdim=True)
+        at_margin = (costs * response).sum(-1, keepdim=True)
+        marginal = at_margin > torch.finfo(sold.dtype).eps * sold
+        response = torch.where(marginal, response, 0.0)
+        pressure = (upstream * response).sum(-1, keepdim=True) - scale * upstream_price
+        shadow_price = torch.where(marginal, pressure / torch.where(marginal, at_margin, 1.0), 0.0)
+        to_valuations = response / scale * (upstream - costs * shadow_price)
         to_scale = -(z * to_valuations).sum(-1, keepdim=True)
         # A row of NaN (no answer) gives NaN gradients, not silent zeros.
         broken = allocation.isnan().any(-1, keepdim=True)
@@ -142,13 +151,15 @@ def capacity_allocation(
     """
     if rule not in (LOGIT, LINEAR):
         raise ValueError(f"rule must be {LOGIT!r} or {LINEAR!r}, got {rule!r}.")
-    net_valuations = valuations if tax_rates is None else valuations - tax_rates
-    dtype = torch.promote_types(torch.promote_types(net_valuations.dtype, costs.dtype), torch.float32)
-    dtype = torch.promote_types(dtype, supply.dtype if supply.is_floating_point() else torch.float32)
-    with torch.autocast(net_valuations.device.type, enabled=False):
+    dtype = common_dtype(valuations, costs, supply, scale, tax_rates)
+    with torch.autocast(valuations.device.type, enabled=False):
+        # Converted first: half-precision valuations less a tax would be rounded once more.
+        net_valuations = valuations.to(dtype)
+        if tax_rates is not None:
+            net_valuations = net_valuations - tax_rates.to(dtype)
         agents_shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1))
         market_shape = (*agents_shape[:-1], 1)
-        net_valuations, costs = (t.to(dtype).expand(agents_shape) for t in (net_valuations, costs))
+        net_valuations, costs = net_valuations.expand(agents_shape), costs.to(dtype).expand(agents_shape)
         supply, scale = (t.to(dtype).unsqueeze(-1).expand(market_shape) for t in (supply, scale))
         allocation, price = _CapacityAllocation.apply(net_valuations, costs, supply, scale, rule)
         return OperatorClearing(allocation, price.squeeze(-1), (costs * allocation).sum(-1))

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from walras.market.capacity import CapacityMarket
 from walras.market.demand import LinearDemand, LogitDemand, StepDemand
-from walras.market.errors import InfeasibleError, InvalidInputError, NotDifferentiableError
+from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.operators.capacity import OperatorClearing, capacity_allocation
-from walras.market.operators.solve import LINEAR, LOGIT, relative_tolerance, share_of
-from walras.market.operators.step import step_allocation
+from walras.market.operators.solve import LINEAR, LOGIT, common_dtype, relative_tolerance, share_of, well_formed
+from walras.market.operators.step import refuse_gradients, step_allocation
 from walras.market.supply import FixedSupply
 
 __all__ = ["CapacityOperator", "compile_mechanism"]
@@ -45,7 +45,7 @@ class CapacityOperator(nn.Module):
     >>> from walras.market import CapacityMarket, FixedSupply, LogitDemand
     >>> market = compile_mechanism(CapacityMarket(FixedSupply(1.0), LogitDemand(0.1)))
     >>> valuations = torch.tensor([[0.3, 0.2, 0.1], [1.0, 0.0, 0.0]])
-    >>> market(valuations, torch.ones(3)).allocation.sum(-1)
+    >>> market(valuations, torch.ones(3)).allocation.sum(-1).round(decimals=4)
     tensor([1., 1.])
     """
 
@@ -95,21 +95,18 @@ class CapacityOperator(nn.Module):
             Step demand, when an input requires a gradient: the allocation jumps, and its derivative is 0 elsewhere.
         """
         self._check_tensors(valuations, costs)
-        like = (
-            valuations
-            if valuations.dtype == torch.float64
-            else valuations.to(torch.promote_types(costs.dtype, torch.float32))
-        )
+        dtype = common_dtype(valuations, costs, supply, tax, temperature)
+        valuations, costs = valuations.to(dtype), costs.to(dtype)
         level = self._number(
             "supply",
             self.mechanism.supply.quantity
             if isinstance(self.mechanism.supply, FixedSupply)
             else self.mechanism.supply.price,
             supply,
-            like,
+            valuations,
         )
-        tax_rates = self._number("tax", self.mechanism.tax.rate, tax, like)
-        scale = self._scale(temperature, like)
+        tax_rates = self._number("tax", self.mechanism.tax.rate, tax, valuations)
+        scale = self._scale(temperature, valuations)
         _check_broadcast(valuations, costs, level, tax_rates, scale)
         if self.check_values:
             self._check_values(valuations, costs, level, tax_rates, scale)
@@ -120,18 +117,20 @@ class CapacityOperator(nn.Module):
     ) -> OperatorClearing:
         fixed = isinstance(self.mechanism.supply, FixedSupply)
         if isinstance(self.mechanism.demand, StepDemand) or scale is None:
-            _refuse_gradients(valuations=valuations, costs=costs, supply=level, tax=tax_rates)
+            refuse_gradients(valuations=valuations, costs=costs, supply=level, tax=tax_rates)
             net = valuations - tax_rates
             if fixed:
                 return step_allocation(net, costs, level, divisible=self.mechanism.demand.divisible)  # type: ignore[union-attr]
             allocation = (net >= level.unsqueeze(-1)).to(net.dtype)
-            return _posted(allocation, costs, level)
+            return _posted(allocation, well_formed(net, costs).squeeze(-1), costs, level)
         rule = LOGIT if isinstance(self.mechanism.demand, LogitDemand) else LINEAR
         if fixed:
             return capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates)
         with torch.autocast(valuations.device.type, enabled=False):
-            margin = valuations.to(level.dtype) - tax_rates - level.unsqueeze(-1)
-            return _posted(share_of(margin / scale.unsqueeze(-1), rule), costs.to(level.dtype), level)
+            net = valuations - tax_rates
+            allocation = share_of((net - level.unsqueeze(-1)) / scale.unsqueeze(-1), rule)
+            answerable = well_formed(net, costs).squeeze(-1) & (scale > 0.0) & scale.isfinite()
+            return _posted(allocation, answerable, costs, level)
 
     def _scale(self, given: Tensor | float | None, like: Tensor) -> Tensor | None:
         match self.mechanism.demand:
@@ -152,7 +151,7 @@ class CapacityOperator(nn.Module):
                 raise InvalidInputError(
                     f"{name} is on {value.device}, valuations are on {like.device}: move one of them."
                 )
-            return value.to(device=like.device, dtype=torch.promote_types(value.dtype, like.dtype))
+            return value.to(device=like.device, dtype=like.dtype)
         return torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
     @staticmethod
@@ -174,25 +173,31 @@ class CapacityOperator(nn.Module):
         self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None
     ) -> None:
         for name, tensor in (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates)):
-            if not bool(tensor.isfinite().all()):
-                raise InvalidInputError(f"{name} must be finite: {int((~tensor.isfinite()).sum())} entries are not.")
+            bad = tensor[~tensor.isfinite()]
+            if bad.numel():
+                raise InvalidInputError(f"{name} must be finite, got {bad[0].item()} ({bad.numel()} bad in all).")
         if not bool((costs > 0.0).all()):
             raise InvalidInputError(f"costs must be above 0, the smallest is {costs.min().item()}.")
         if scale is not None and not bool(((scale > 0.0) & scale.isfinite()).all()):
             raise InvalidInputError(f"temperature must be finite and above 0, the smallest is {scale.min().item()}.")
         if isinstance(self.mechanism.supply, FixedSupply):
+            if not bool((level >= 0.0).all()):
+                raise InvalidInputError(f"supply must be 0 or more, the smallest is {level.min().item()}.")
             total = costs.expand(torch.broadcast_shapes(costs.shape, valuations.shape)).sum(-1)
-            if not bool(((level >= 0.0) & (level <= total * (1.0 + relative_tolerance(torch.float32)))).all()):
+            if not bool((level <= total * (1.0 + relative_tolerance(total.dtype))).all()):
                 raise InfeasibleError(
                     f"supply must lie in [0, sum of costs]: got {level.min().item()} to "
                     f"{level.max().item()}, the smallest sum of costs is {total.min().item()}."
                 )
 
 
-def _posted(allocation: Tensor, costs: Tensor, price: Tensor) -> OperatorClearing:
-    """Pack the outcome of a posted price, spread over the batch."""
+def _posted(allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor) -> OperatorClearing:
+    """Pack the outcome of a posted price, spread over the batch; markets without an answer (...) become NaN."""
+    answerable = answerable & price.isfinite()
+    allocation = torch.where(answerable.unsqueeze(-1), allocation, torch.nan)
+    allocation = allocation.expand(torch.broadcast_shapes(allocation.shape, costs.shape))
     sold = (costs * allocation).sum(-1)
-    return OperatorClearing(allocation, price.expand(sold.shape), sold)
+    return OperatorClearing(allocation, torch.where(answerable, price, torch.nan).expand(sold.shape), sold)
 
 
 def _check_broadcast(valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None) -> None:
@@ -209,12 +214,3 @@ def _check_broadcast(valuations: Tensor, costs: Tensor, level: Tensor, tax_rates
         ) from error
     if shape[-1] not in (valuations.shape[-1], costs.shape[-1]):
         raise InvalidInputError(f"tax has {tax_rates.shape[-1]} agents, valuations have {valuations.shape[-1]}.")
-
-
-def _refuse_gradients(**tensors: Tensor) -> None:
-    wanted = [name for name, tensor in tensors.items() if tensor.requires_grad]
-    if wanted and torch.is_grad_enabled():
-        raise NotDifferentiableError(
-            f"{', '.join(wanted)} requires a gradient, but under step demand the allocation is constant except where "
-            "it jumps. Use LogitDemand or LinearDemand, or call it under torch.no_grad()."
-        )

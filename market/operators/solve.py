@@ -14,14 +14,14 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["LINEAR", "LOGIT", "relative_tolerance", "share_of", "solve_price"]
+__all__ = ["LINEAR", "LOGIT", "common_dtype", "relative_tolerance", "share_of", "solve_price", "well_formed"]
 
 LOGIT, LINEAR = "logit", "linear"
 
 # (anchor, offset) -> excess demand and its slope, with the sign turned, in the offset; all of shape (..., 1).
 Excess: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-# Steps of the safeguarded Newton search. Random markets, adversarial ones included, were solved to rounding in 12;
+# Steps of the safeguarded Newton search. Random markets, adversarial ones included, were solved to rounding in 15;
 # the rest is for the unlucky. Were Newton's step never taken, they would halve the bracket as many times.
 _STEPS = {torch.float32: 24, torch.float64: 32}
 # A logit share this many scales beyond its neighbour's valuation is below the rounding of either type.
@@ -36,6 +36,17 @@ class Price(NamedTuple):
     price: Tensor
 
 
+def common_dtype(*values: object) -> torch.dtype:
+    """Give float64 if one of the tensors among `values` is float64, else float32."""
+    has_double = any(isinstance(value, Tensor) and value.dtype == torch.float64 for value in values)
+    return torch.float64 if has_double else torch.float32
+
+
+def well_formed(net_valuations: Tensor, costs: Tensor) -> Tensor:
+    """Tell of each market whether its bids are finite and its costs finite and above 0, shape (..., 1)."""
+    return net_valuations.isfinite().all(-1, keepdim=True) & ((costs > 0.0) & costs.isfinite()).all(-1, keepdim=True)
+
+
 def relative_tolerance(dtype: torch.dtype) -> float:
     """Fraction of the supply up to which sums of costs are taken as equal to it."""
     return 1e-12 if dtype == torch.float64 else 1e-6
@@ -46,9 +57,9 @@ def share_of(z: Tensor, rule: str) -> Tensor:
     return torch.sigmoid(z) if rule == LOGIT else z.clamp(0.0, 1.0)
 
 
-def _slope_of(share: Tensor, rule: str) -> Tensor:
-    """Derivative of the share with respect to `z`; 0 at the kinks of the linear rule."""
-    return share * (1.0 - share) if rule == LOGIT else ((share > 0.0) & (share < 1.0)).to(share.dtype)
+def _slope_of(z: Tensor, share: Tensor, rule: str) -> Tensor:
+    """Derivative of the share with respect to `z`; 1 at the kinks of the linear rule, so that a search leaves them."""
+    return share * (1.0 - share) if rule == LOGIT else ((z >= 0.0) & (z <= 1.0)).to(z.dtype)
 
 
 def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Tensor, rule: str) -> Price:
@@ -70,11 +81,13 @@ def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Te
     """
 
     def excess(anchor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        share = share_of((net_valuations - anchor) / scale - offset, rule)  # (..., n)
+        z = (net_valuations - anchor) / scale - offset  # (..., n)
+        share = share_of(z, rule)
         sold = (costs * share).sum(-1, keepdim=True)
-        return sold - supply, (costs * _slope_of(share, rule)).sum(-1, keepdim=True)
+        return sold - supply, (costs * _slope_of(z, share, rule)).sum(-1, keepdim=True)
 
-    left, right, position = _neighbours(net_valuations, excess, torch.zeros_like(supply))
+    rounding = 8.0 * torch.finfo(supply.dtype).eps * supply
+    left, right, position = _neighbours(net_valuations, excess, rounding)
     agents = net_valuations.shape[-1]
     gap = (right - left) / scale
     zero = torch.zeros_like(gap)
@@ -99,7 +112,6 @@ def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Te
         high = torch.where(position == 0, zero, torch.where(position == agents, reach, high))
         middle = (position > 0) & (position < agents) & (excess_middle.abs() <= _flat(supply)) & (gap > 2.0)
 
-    rounding = 8.0 * torch.finfo(supply.dtype).eps * supply
     steps = _STEPS[net_valuations.dtype]
     offset = _safeguarded_newton(excess, anchor, low, high, tolerance=rounding, steps=steps)
     price = anchor + scale * offset
@@ -119,20 +131,22 @@ def _flat(supply: Tensor) -> Tensor:
     return relative_tolerance(supply.dtype) * supply
 
 
-def _neighbours(net_valuations: Tensor, excess: Excess, zero: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbours(net_valuations: Tensor, excess: Excess, tolerance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give the agents' valuations just below and above the price, and how many agents lie below it; each (..., 1).
 
-    Outside the range of valuations both neighbours are the nearest agent.
+    Outside the range of valuations both neighbours are the nearest agent. Demand within `tolerance` (units, shape
+    (..., 1)) of the supply reaches it: rounding must not hide that a supply is sold out exactly between two agents.
     """
     agents = net_valuations.shape[-1]
     ascending = net_valuations.sort(dim=-1).values
+    zero = torch.zeros_like(tolerance)
     below = torch.zeros_like(zero, dtype=torch.long)
     above = torch.full_like(below, agents)
     for _ in range(agents.bit_length()):
         middle = (below + above) // 2
         at_middle, _ = excess(ascending.gather(-1, middle.clamp(max=agents - 1)), zero)
         searching = below < above
-        demanded = searching & (at_middle >= 0.0)
+        demanded = searching & (at_middle >= -tolerance)
         above = torch.where(searching & ~demanded, middle, above)
         below = torch.where(demanded, middle + 1, below)
     left = ascending.gather(-1, (below - 1).clamp(min=0))
@@ -145,7 +159,8 @@ def _safeguarded_newton(
 ) -> Tensor:
     """Give the offset in [low, high] at which excess demand, which falls in the offset, is 0; shape (..., 1).
 
-    Newton's step is taken while it stays in the bracket and halves the step before; otherwise the bracket is halved.
+    Newton's step, cut at the bracket's ends, is taken while it halves the step before; otherwise the bracket is halved.
+    (Cut, not refused: where the answer is an end of the bracket every Newton step overshoots it.)
     Within `tolerance` (units, shape (..., 1)) a market rests: rounding noise must not send it back to the middle.
     """
     offset = 0.5 * (low + high)
@@ -157,9 +172,8 @@ def _safeguarded_newton(
         best, least = torch.where(better, offset, best), torch.where(better, residual.abs(), least)
         low = torch.where(residual >= 0.0, offset, low)
         high = torch.where(residual <= 0.0, offset, high)
-        step = residual / slope  # infinite or NaN where the slope is 0: then no comparison below holds
-        newton = offset + step
-        trusted = (newton >= low) & (newton <= high) & (2.0 * step.abs() <= last_step)
+        step = torch.minimum(torch.maximum(residual / slope, low - offset), high - offset)
+        trusted = (slope > 0.0) & (2.0 * step.abs() <= last_step)
         step = torch.where(trusted, step, 0.5 * (low + high) - offset)
         offset = torch.where(least <= tolerance, best, offset + step)
         last_step = step.abs()

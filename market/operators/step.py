@@ -7,10 +7,11 @@ so that an indivisible allocation never exceeds the supply through rounding.
 import torch
 from torch import Tensor
 
+from walras.market.errors import NotDifferentiableError
 from walras.market.operators.capacity import OperatorClearing
-from walras.market.operators.solve import relative_tolerance
+from walras.market.operators.solve import common_dtype, relative_tolerance, well_formed
 
-__all__ = ["step_allocation"]
+__all__ = ["refuse_gradients", "step_allocation"]
 
 
 def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, divisible: bool) -> OperatorClearing:
@@ -29,13 +30,20 @@ def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, di
     Returns
     -------
     OperatorClearing
-        In the inputs' dtype; a market without an answer is NaN throughout, in its own row only.
+        In float64 if an input is float64, else in float32; a market without an answer is NaN throughout, in its own row
+        only.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If an input requires a gradient and gradients are enabled.
 
     Notes
     -----
     *Cost*: one sort and one cumulative sum.
     """
-    dtype = torch.promote_types(net_valuations.dtype, torch.float32)
+    refuse_gradients(net_valuations=net_valuations, costs=costs, supply=supply)
+    dtype = common_dtype(net_valuations, costs, supply)
     # An allocation is compared with sums of the costs as they were given, so the slack is float64's.
     tolerance = relative_tolerance(torch.float64)
     shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1))
@@ -54,9 +62,10 @@ def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, di
         allocation = torch.zeros_like(values).scatter(-1, order, served.to(values.dtype))
         price = _between(ranked, served.sum(-1, keepdim=True))
 
-    answerable = values.isfinite().all(-1, keepdim=True) & ((costs64 > 0.0) & costs64.isfinite()).all(-1, keepdim=True)
     # Float32 budgets carry float32's rounding of the sum of costs.
-    answerable = answerable & (quantity >= 0.0) & (quantity <= total * (1.0 + relative_tolerance(dtype)))
+    answerable = (
+        well_formed(values, costs64) & (quantity >= 0.0) & (quantity <= total * (1.0 + relative_tolerance(dtype)))
+    )
     allocation = torch.where(answerable, allocation, torch.nan)
     price = torch.where(answerable, price, torch.nan).squeeze(-1)
     return OperatorClearing(allocation.to(dtype), price.to(dtype), (costs64 * allocation).sum(-1).to(dtype))
@@ -87,3 +96,13 @@ def _between(ranked: Tensor, served: Tensor) -> Tensor:
     last_served = ranked.gather(-1, (served - 1).clamp(min=0))
     first_waiting = ranked.gather(-1, served.clamp(max=agents - 1))
     return first_waiting + 0.5 * (last_served - first_waiting)
+
+
+def refuse_gradients(**tensors: Tensor) -> None:
+    """Raise `NotDifferentiableError` if gradients are enabled and one of the named tensors requires one."""
+    wanted = [name for name, tensor in tensors.items() if tensor.requires_grad]
+    if wanted and torch.is_grad_enabled():
+        raise NotDifferentiableError(
+            f"{', '.join(wanted)} requires a gradient, but under step demand the allocation is constant except where "
+            "it jumps. Use LogitDemand or LinearDemand, or call it under torch.no_grad()."
+        )

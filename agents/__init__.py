@@ -1,0 +1,36 @@
+"""Agents and economies: who bids what, who pays whom, and what becomes of the money. Mesa behind a thin adapter."""
+
+from walras.agents.accounts import AttentionHead, ComputeAgent, NeuronBlock, Principal
+from walras.agents.bidding import (
+    Bidders,
+    BiddingPolicy,
+    Truthful,
+    ZeroIntelligenceConstrained,
+    ZeroIntelligenceUnconstrained,
+    affordable_bids,
+)
+from walras.agents.economy import ComputeEconomy
+from walras.agents.errors import SettlementError
+from walras.agents.ledger import Ledger
+from walras.agents.money import apportion
+from walras.agents.population import synthetic_population
+from walras.agents.treasury import Treasury
+
+__all__ = [
+    "AttentionHead",
+    "Bidders",
+    "BiddingPolicy",
+    "ComputeAgent",
+    "ComputeEconomy",
+    "Ledger",
+    "NeuronBlock",
+    "Principal",
+    "SettlementError",
+    "Treasury",
+    "Truthful",
+    "ZeroIntelligenceConstrained",
+    "ZeroIntelligenceUnconstrained",
+    "affordable_bids",
+    "apportion",
+    "synthetic_population",
+]

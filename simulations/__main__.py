@@ -1,0 +1,5 @@
+"""`python -m walras.simulations` is the `walras` command."""
+
+from walras.simulations.cli import main
+
+main()

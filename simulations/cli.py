@@ -1,0 +1,126 @@
+"""The `walras` command line."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from walras import __version__
+from walras.market import MarketError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Study a market mechanism in isolation, and let it ration the compute of a Transformer.",
+)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"walras {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,  # noqa: FBT002
+) -> None:
+    _version(value=version)
+
+
+@app.command()
+def study(
+    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb or mnli.")] = "roles",
+    model: Annotated[str | None, typer.Option(help="Folder of a pretrained encoder, or its name on the hub.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with GLUE's TSV files; without it, the hub.")] = None,
+    budgets: Annotated[str, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = "1.0,0.8,0.6,0.4",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each of the two trainings.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="New folder for the results; default: runs/study-TASK-TIME.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the report's path.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print the frontier's rows as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Study the capacity market alone, then train a model under it; writes a report."""
+    from walras.simulations.progress import StageProgress  # these bring in torch: --help stays quick without them
+    from walras.simulations.run_folder import RunFolder
+    from walras.simulations.study import StudyConfig, run_study
+    from walras.simulations.study_report import frontier_table
+
+    _calm_libraries()
+    console = Console(stderr=as_json)
+    config = StudyConfig(
+        task=task,
+        model=model,
+        data_dir=str(data_dir) if data_dir else None,
+        budgets=_numbers("--budgets", budgets),
+        steps=steps,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    plain = config.as_plain_values()
+    folder = RunFolder(out, plain) if out else RunFolder.named(Path("runs"), f"study-{task}", plain)
+    with StageProgress(console, quiet=quiet).running() as progress:
+        report = run_study(config, folder, progress)
+    rows = pd.read_parquet(folder.path / "frontier.parquet")
+    if as_json:
+        typer.echo(rows.to_json(orient="records"))
+    elif not quiet:
+        _print_checks(console, pd.read_parquet(folder.path / "checks.parquet"))
+        _print_table(console, frontier_table(rows), title=f"{task}: {folder.manifest['facts']['metric']} by budget")
+    if not as_json:
+        typer.echo(f"Report: {report}")
+
+
+def main() -> None:
+    """Run the command line; errors that walras raises on purpose are printed without a traceback."""
+    try:
+        app()
+    except MarketError as error:
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True, highlight=False)
+        raise SystemExit(2) from None
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1.0,0.8,0.6", param_hint=option) from None
+
+
+def _calm_libraries() -> None:
+    """Keep the libraries' own bars and notices off the terminal; their errors still come through."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+
+
+def _print_checks(console: Console, checks: pd.DataFrame) -> None:
+    held = int(checks["holds"].sum())
+    console.print(f"\nThe market alone: {held} of {len(checks)} checks of the mechanism's contract hold.")
+    for check in checks[~checks["holds"]].itertuples():
+        console.print(f"[red]does not hold[/]: {check.check}: {check.measured:.2g} (tolerance {check.tolerance:g})")
+
+
+def _print_table(console: Console, table: pd.DataFrame, *, title: str) -> None:
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    for column in table.columns:
+        shown.add_column(column, justify="right", no_wrap=True)
+    for row in table.itertuples(index=False):
+        shown.add_row(*(str(cell) for cell in row))
+    console.print(shown)

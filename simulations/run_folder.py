@@ -1,0 +1,141 @@
+"""Where a run keeps what it finds: manifest, rows, figures, report; every file is there whole or not at all."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, final
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from walras import __version__
+from walras.market import InvalidInputError
+
+__all__ = ["RunFolder"]
+
+_RECORDED_PACKAGES = ("torch", "transformers", "numpy", "scipy", "mesa", "pandas")
+
+
+@final
+class RunFolder:
+    """A folder of one run.
+
+    Parameters
+    ----------
+    path
+        A folder that does not exist yet, or is empty.
+    config
+        What was run, as plain values.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is something in the folder already: results are never mixed or overwritten.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InvalidInputError(f"{path} exists and is not an empty folder: choose another --out.")
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._manifest: dict[str, Any] = {
+            "status": "running",
+            "started": _now(),
+            "config": dict(config),
+            "walras": __version__,
+            "commit": _commit(),
+            "python": platform.python_version(),
+            "machine": _machine(),
+            "packages": {name: _version(name) for name in _RECORDED_PACKAGES},
+        }
+        self._write_manifest()
+
+    @classmethod
+    def named(cls, parent: Path, name: str, config: Mapping[str, Any]) -> "RunFolder":
+        """Make a folder `parent/name-TIME`, with a number behind it if two runs start in the same second."""
+        stamp = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+        for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+            path = parent / f"{stamp}{suffix}"
+            if not path.exists():
+                return cls(path, config)
+        raise InvalidInputError(f"Too many runs named {stamp} in {parent}.")
+
+    def write_rows(self, name: str, rows: pd.DataFrame) -> Path:
+        """Write rows as `name.parquet`."""
+        return self._write(f"{name}.parquet", lambda path: rows.to_parquet(path, index=False))
+
+    def write_figure(self, name: str, figure: Figure) -> Path:
+        """Write a figure as `figures/name.png`."""
+        return self._write(f"figures/{name}.png", lambda path: figure.savefig(path, dpi=120, format="png"))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file."""
+        return self._write(name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def record(self, **facts: Any) -> None:
+        """Add plain values to what the manifest says the run found out about itself."""
+        self._manifest["facts"] = {**self._manifest.get("facts", {}), **facts}
+        self._write_manifest()
+
+    def complete(self) -> None:
+        """Mark the run as finished in the manifest."""
+        self._manifest |= {"status": "complete", "finished": _now()}
+        self._write_manifest()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest says."""
+        return dict(self._manifest)
+
+    def _write_manifest(self) -> None:
+        self.write_text("manifest.json", json.dumps(self._manifest, indent=2) + "\n")
+
+    def _write(self, name: str, write: Callable[[Path], object]) -> Path:
+        """Write beside the final place, then move: a killed run leaves no half of a file."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
+        try:
+            write(unfinished)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return target
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> str:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    return f"{platform.machine()}, {os.cpu_count()} CPU cores, {device}"
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that walras runs from; None outside of one."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).resolve().parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
