@@ -82,17 +82,12 @@ class ModelEconomy:
         self._hooks = self._register_hooks()
 
     def _register_hooks(self) -> list[RemovableHandle]:
-        gate = self.gate
-
-        def clear_market(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-            gate.clear()
-
-        hooks = [self.model.base_model.register_forward_pre_hook(clear_market)]
+        hooks = [self.model.base_model.register_forward_pre_hook(_ClearMarket(self.gate))]
         layers = layers_of(self.model)
         for site in self.population.sites:
             layer = layers[site.layer]
             projection = layer.attention_output if site.kind == HEAD else layer.ffn_output
-            hooks.append(projection.register_forward_pre_hook(_gate_hook(gate, site)))
+            hooks.append(projection.register_forward_pre_hook(_ScaleFeatures(self.gate, site)))
         return hooks
 
     def detach(self) -> PreTrainedModel:
@@ -188,21 +183,36 @@ class ModelEconomy:
             raise CouplingError("The economy is detached from its model: attach() a new one.")
 
 
-def _gate_hook(gate: MarketGate, site: Site) -> Any:
-    """Give a hook that scales each agent's features by its share."""
-    width, even = site.widths[0], len(set(site.widths)) == 1
-    widths = torch.tensor(site.widths)
+class _ClearMarket:
+    """Hook that clears the market before a forward pass.
 
-    def scale(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    Hooks are objects, not closures: a copy or pickle of the model takes its own gate along.
+    """
+
+    def __init__(self, gate: MarketGate) -> None:
+        self.gate = gate
+
+    def __call__(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        self.gate.clear()
+
+
+class _ScaleFeatures:
+    """Hook that scales each agent's features by its share."""
+
+    def __init__(self, gate: MarketGate, site: Site) -> None:
+        self.gate = gate
+        self.agents = site.agents
+        self.width = site.widths[0] if len(set(site.widths)) == 1 else None
+        self.widths = torch.tensor(site.widths)
+
+    def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         features, *rest = arguments  # (..., features of the site)
-        shares = gate.shares(site.agents).to(features.dtype)  # (agents of the site,)
-        if even:
-            gates = shares.unsqueeze(-1).expand(-1, width).reshape(-1)  # (agents, width) -> (features,)
+        shares = self.gate.shares(self.agents).to(features.dtype)  # (agents of the site,)
+        if self.width is not None:
+            gates = shares.unsqueeze(-1).expand(-1, self.width).reshape(-1)  # (agents, width) -> (features,)
         else:
-            gates = shares.repeat_interleave(widths.to(shares.device), output_size=features.shape[-1])
+            gates = shares.repeat_interleave(self.widths.to(shares.device), output_size=features.shape[-1])
         return (features * gates, *rest)
-
-    return scale
 
 
 def _longest_sequence(model: PreTrainedModel) -> int:

@@ -63,6 +63,14 @@ class MarketGate(nn.Module):
         """Leave the tensors of the last forward pass behind when the module is copied or pickled."""
         return {**self.__dict__, "clearing": None, "_supply": None}
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "MarketGate":  # noqa: FBT001, FBT002 (torch's signature)
+        """Follow the model to another device, but not to a lower precision: rounded costs do not add up to 1."""
+        exact = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)
+        for name, buffer in exact.items():
+            setattr(self, name, buffer.to(getattr(self, name).device))
+        return self
+
     @property
     def valuations(self) -> Tensor:
         """Valuations (money per unit of the agents' FLOPs), shape (n,), float32."""

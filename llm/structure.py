@@ -231,12 +231,14 @@ def cut(projection: Projection, kept: list[int], *, dimension: str) -> nn.Module
 
 
 def _empty_like(projection: Projection, shape: torch.Size, *, has_bias: bool) -> Projection:
-    """Give a projection of the same kind and another shape, without weights."""
+    """Give a projection of the same kind, to be given weights of another shape."""
+    # Made with one feature and told its size: initialising a weight without elements would warn.
     with torch.device("meta"):
         if isinstance(projection, Conv1D):
-            return Conv1D(shape[1], shape[0])
-        # Made with a feature at least, since torch warns when it initialises none.
-        linear = nn.Linear(max(shape[1], 1), max(shape[0], 1), bias=has_bias)
+            smaller = Conv1D(1, 1)
+            smaller.nx, smaller.nf = shape
+            return smaller
+        linear = nn.Linear(1, 1, bias=has_bias)
         linear.out_features, linear.in_features = shape
         return linear
 

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 
-def _version(*, value: bool) -> None:
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
     if value:
         typer.echo(f"walras {__version__}")
         raise typer.Exit
@@ -31,9 +31,12 @@ def _version(*, value: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,  # noqa: FBT002
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
-    _version(value=version)
+    pass
 
 
 @app.command()
@@ -70,16 +73,19 @@ def study(
         batch_size=batch_size,
         seed=seed,
     )
+    network, examples = config.load()  # before anything is written
     plain = config.as_plain_values()
     folder = RunFolder(out, plain) if out else RunFolder.named(Path("runs"), f"study-{task}", plain)
     with StageProgress(console, quiet=quiet).running() as progress:
-        report = run_study(config, folder, progress)
+        report = run_study(config, network, examples, folder, progress)
     rows = pd.read_parquet(folder.path / "frontier.parquet")
     if as_json:
         typer.echo(rows.to_json(orient="records"))
     elif not quiet:
         _print_checks(console, pd.read_parquet(folder.path / "checks.parquet"))
-        _print_table(console, frontier_table(rows), title=f"{task}: {folder.manifest['facts']['metric']} by budget")
+        _print_table(
+            console, frontier_table(rows, ranges=False), title=f"{task}: {folder.manifest['facts']['metric']} by budget"
+        )
     if not as_json:
         typer.echo(f"Report: {report}")
 
@@ -118,7 +124,10 @@ def _print_checks(console: Console, checks: pd.DataFrame) -> None:
 
 
 def _print_table(console: Console, table: pd.DataFrame, *, title: str) -> None:
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    # Narrow enough for a terminal of 80 columns; the report has the ranges too.
+    shown = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for column in table.columns:
         shown.add_column(column, justify="right", no_wrap=True)
     for row in table.itertuples(index=False):

@@ -92,7 +92,7 @@ def cost_figure(rows: pd.DataFrame) -> Figure:
     inequality.plot(ratio, market["gini"], "o-", color=_COLOURS["market"])
     inequality.set(xlabel="FLOPs / dense model's", ylabel="Gini of FLOPs over agents", ylim=(0, 1))
     attention.plot(ratio, market["entropy_bits"], "o-", color=_COLOURS["market"])
-    attention.set(xlabel="FLOPs / dense model's", ylabel="entropy of attention (bits, mean of heads)")
+    attention.set(xlabel="FLOPs / dense model's", ylabel="attention entropy (bits)")
     attention.set_ylim(bottom=0)
     figure.suptitle("The exported models")
     return figure

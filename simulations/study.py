@@ -82,6 +82,11 @@ class StudyConfig:
         """Give the fields as values that JSON can hold."""
         return {**asdict(self), "budgets": list(self.budgets)}
 
+    def load(self) -> tuple[PreTrainedModel, Task]:
+        """Load model and task; raises as `load_model_and_task` does."""
+        data_dir = Path(self.data_dir) if self.data_dir is not None else None
+        return load_model_and_task(self.task, self.model, data_dir, seed=self.seed)
+
     def training_settings(self, task: Task) -> TrainingSettings:
         """Give the settings of both trainings."""
         embedded = self.task == EMBEDDED_TASK
@@ -102,18 +107,20 @@ class StudyConfig:
         return TrainingSettings(steps=steps, learning_rate=rate, batch_size=batch_size, seed=self.seed)
 
 
-def run_study(config: StudyConfig, folder: RunFolder, progress: StageProgress) -> Path:
+def run_study(
+    config: StudyConfig, model: PreTrainedModel, task: Task, folder: RunFolder, progress: StageProgress
+) -> Path:
     """Run a study into a folder, and give the path of its report.
 
-    Rows are written as soon as a stage has them: a run that is stopped keeps what it found.
-
-    Raises
-    ------
-    InvalidInputError, DataError, UnsupportedModelError
-        Before any work, if model or data cannot be had or do not fit.
+    Parameters
+    ----------
+    config
+        What to run.
+    model, task
+        What `config.load()` gave; the model is trained in place.
+    folder, progress
+        Where rows go, as soon as a stage has them (a run that is stopped keeps what it found), and who is told.
     """
-    data_dir = Path(config.data_dir) if config.data_dir is not None else None
-    model, task = load_model_and_task(config.task, config.model, data_dir, seed=config.seed)
     settings = config.training_settings(task)
     economy_config = EconomyConfig(
         CapacityMarket(FixedSupply(1.0), LogitDemand(1.0)), sequence_length=min(128, task.longest)

@@ -9,7 +9,7 @@ from walras.simulations.run_folder import RunFolder
 __all__ = ["frontier_table", "render_study"]
 
 
-def frontier_table(rows: pd.DataFrame) -> pd.DataFrame:
+def frontier_table(rows: pd.DataFrame, *, ranges: bool = True) -> pd.DataFrame:
     """Give the frontier as a table for reading: the dense model, then a row per budget; all cells are text.
 
     Columns after the budget: FLOPs (counted, over the dense model's); scores of the model trained under the market,
@@ -20,6 +20,8 @@ def frontier_table(rows: pd.DataFrame) -> pd.DataFrame:
     ----------
     rows
         From `walras.simulations.frontier.frontier_rows`.
+    ranges
+        Whether to show the range of random pruning beside its mean.
     """
     scores = rows.groupby(["method", "budget"])["score"].agg(["mean", "min", "max"])
     cells = []
@@ -29,15 +31,16 @@ def frontier_table(rows: pd.DataFrame) -> pd.DataFrame:
         if is_market:
             by_magnitude, by_chance = (scores.loc[(name, row["budget"])] for name in pruned)
             pruned["magnitude"] = f"{by_magnitude['mean']:.3f}"
-            pruned["random"] = f"{by_chance['mean']:.3f} ({by_chance['min']:.3f} to {by_chance['max']:.3f})"
+            spread = f" ({by_chance['min']:.3f} to {by_chance['max']:.3f})" if ranges else ""
+            pruned["random"] = f"{by_chance['mean']:.3f}{spread}"
         cells.append(
             {
                 "budget": f"{row['budget']:g}" if is_market else "dense",
-                "FLOPs / dense": f"{row['flops_ratio']:.3f}",
+                "FLOPs": f"{row['flops_ratio']:.3f}",
                 "score": f"{row['score']:.3f}",
                 "soft": f"{row['soft_score']:.3f}" if is_market else "",
-                "by magnitude": pruned["magnitude"],
-                "at random (range)": pruned["random"],
+                "magnitude": pruned["magnitude"],
+                "random": pruned["random"],
                 "ms": f"{row['latency_ms']:.1f}",
                 "speed-up": f"{row['speed_up']:.2f}",
                 "heads": f"{row['heads']}",

@@ -1,0 +1,151 @@
+"""Time of the compiled capacity market beside softmax, top-k and entmax's budget projection.
+
+    python benchmarks/capacity_operator.py --rows 256 --agents 1024
+
+Every function gets the same scores; unit costs, and a budget of a quarter of the agents, so that all of them are asked
+for shares or a selection of equal size. Times are medians of `torch.utils.benchmark.Timer.blocked_autorange`; read the
+ratios to softmax, which are comparable between machines, rather than the times.
+"""
+
+import argparse
+import platform
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.utils.benchmark import Timer
+
+from walras.market import CapacityMarket, FixedSupply, LinearDemand, LogitDemand
+from walras.market.operators import compile_mechanism
+
+try:
+    import entmax
+except ImportError:  # optional: pip install walras[bench]
+    entmax = None
+
+Function = Callable[[Tensor], Tensor]
+BUDGET_FRACTION = 0.25
+
+
+class Timing(NamedTuple):
+    """Median seconds of one function."""
+
+    forward: float
+    both: float  # forward and backward
+
+
+def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str, Function]:
+    """Name -> scores (rows, agents) to shares, or to selected scores."""
+    budget = max(1, round(BUDGET_FRACTION * agents))
+    costs = torch.ones(agents, device=device)
+    supply = torch.tensor(float(budget), device=device)
+
+    def market(demand: LogitDemand | LinearDemand) -> Function:
+        operator = compile_mechanism(CapacityMarket(FixedSupply(float(budget)), demand)).to(device)
+
+        def shares(scores: Tensor) -> Tensor:
+            return operator(scores, costs, supply=supply).allocation
+
+        return shares
+
+    ours = {"walras logit": market(LogitDemand(1.0)), "walras linear": market(LinearDemand(1.0))}
+    table: dict[str, Function] = {
+        "torch.softmax": lambda scores: torch.softmax(scores, dim=-1),
+        f"torch.topk k={budget}": lambda scores: torch.topk(scores, budget, dim=-1).values,
+        **ours,
+    }
+    if compiled:
+        table |= {f"{name}, torch.compile": torch.compile(function, dynamic=False) for name, function in ours.items()}
+    if entmax is not None:
+        table["entmax budget_bisect"] = lambda scores: entmax.budget_bisect(scores, budget=supply, dim=-1)
+    return table
+
+
+def median_seconds(run: Callable[[], object], *, device: torch.device, threads: int, seconds: float) -> float:
+    """Median time of `run`, warmed up. The timer synchronises the device."""
+    for _ in range(3):
+        run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    timer = Timer("run()", globals={"run": run}, num_threads=threads)
+    return timer.blocked_autorange(min_run_time=seconds).median
+
+
+def time_function(function: Function, scores: Tensor, *, threads: int, seconds: float) -> Timing:
+    """Time a function without a graph, and with a graph and its backward pass."""
+    leaf = scores.clone().requires_grad_()
+    upstream = torch.randn_like(function(scores))
+
+    def forward() -> None:
+        with torch.no_grad():
+            function(scores)
+
+    def forward_and_backward() -> None:
+        leaf.grad = None
+        function(leaf).backward(upstream)
+
+    device = scores.device
+    return Timing(
+        median_seconds(forward, device=device, threads=threads, seconds=seconds),
+        median_seconds(forward_and_backward, device=device, threads=threads, seconds=seconds),
+    )
+
+
+def report(rows: int, agents: int, timings: dict[str, Timing]) -> Table:
+    """A table of medians and of ratios to softmax."""
+    table = Table(title=f"{rows} market{'s' * (rows > 1)} of {agents} agents")
+    for heading in ("function", "forward", "/ softmax", "forward + backward", "/ softmax"):
+        table.add_column(heading, justify="left" if heading == "function" else "right")
+    softmax = timings["torch.softmax"]
+    for name, timing in timings.items():
+        cells = [_microseconds(timing.forward), f"{timing.forward / softmax.forward:.1f}"]
+        cells += [_microseconds(timing.both), f"{timing.both / softmax.both:.1f}"]
+        table.add_row(name, *cells)
+    return table
+
+
+def _microseconds(seconds: float) -> str:
+    return f"{1e6 * seconds:,.0f} µs"
+
+
+def describe(device: torch.device, threads: int) -> str:
+    """Name the hardware and the versions that the numbers belong to."""
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        hardware = f"{platform.machine()} CPU ({torch.backends.cpu.get_cpu_capability()}), {threads} thread(s)"
+    peer = f", entmax {entmax.__version__}" if entmax is not None else ", entmax not installed"
+    return f"{hardware}; Python {platform.python_version()}, torch {torch.__version__}{peer}; float32"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--rows", type=int, default=256, help="markets in the batch")
+    parser.add_argument("--agents", type=int, default=1024, help="agents in each market")
+    parser.add_argument("--compile", action="store_true", help="time torch.compile of the operator too")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; more than one stalls on a shared machine")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time spent on each median")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    device, console = torch.device(options.device), Console(width=110)
+    torch.manual_seed(0)
+    console.print(describe(device, options.threads))
+    # The second is a Transformer's: one budget over 720 agents (heads and blocks of a twelve-layer model).
+    for rows, agents in ((options.rows, options.agents), (1, 720)):
+        scores = torch.randn(rows, agents, device=device)
+        timings = {
+            name: time_function(function, scores, threads=options.threads, seconds=options.seconds)
+            for name, function in functions(agents, compiled=options.compile, device=device).items()
+        }
+        console.print(report(rows, agents, timings))
+
+
+if __name__ == "__main__":
+    main()
