@@ -125,9 +125,7 @@ def _print_checks(console: Console, checks: pd.DataFrame) -> None:
 
 def _print_table(console: Console, table: pd.DataFrame, *, title: str) -> None:
     # Narrow enough for a terminal of 80 columns; the report has the ranges too.
-    shown = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False
-    )
+    shown = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for column in table.columns:
         shown.add_column(column, justify="right", no_wrap=True)
     for row in table.itertuples(index=False):
