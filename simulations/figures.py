@@ -16,6 +16,7 @@ __all__ = [
 
 _COLOURS = {"market": "#0b6e4f", "magnitude": "#c8553d", "random": "#6c757d", "dense": "#1d3557"}
 _DEMAND_COLOURS = {"step": "#1d3557", "linear": "#c8553d", "logit": "#0b6e4f"}
+_METRICS = {"matthews": "Matthews correlation", "pearson": "Pearson correlation"}
 _LABELS = {"market": "trained under the market", "magnitude": "pruned by magnitude", "random": "pruned at random"}
 
 
@@ -73,7 +74,7 @@ def frontier_figure(rows: pd.DataFrame, *, metric: str) -> Figure:
             axis.fill_between(
                 by_budget["flops"], by_budget["low"], by_budget["high"], color=colour, alpha=0.15, linewidth=0
             )
-    axis.set(xlabel="FLOPs / dense model's FLOPs (counted on the exported model)", ylabel=metric)
+    axis.set(xlabel="FLOPs / dense model's FLOPs (counted on the exported model)", ylabel=_METRICS.get(metric, metric))
     axis.set_title("One model, every budget", loc="left")
     axis.legend(frameon=False)
     return figure
@@ -109,6 +110,7 @@ def allocation_figure(agents: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(budgets)), [f"{budget:g}" for budget in budgets])
         axis.set(xlabel="layer", ylabel="budget", title=title)
         axis.spines[:].set_visible(False)
+        axis.grid(visible=False)
     figure.colorbar(image, ax=axes, label="share served")
     figure.suptitle("Where the compute goes")
     return figure
