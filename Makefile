@@ -69,11 +69,8 @@ thorough: $(ready) ## run the property tests with many more examples
 	echo "walras: property tests, thorough"
 	$(pytest) -m thorough $(PYTEST_ARGS)
 
-bench: $(ready) ## run the benchmarks
-	set -e; for script in benchmarks/*.py; do \
-		test -e "$$script" || { echo "walras: no benchmarks yet"; break; }; \
-		echo "walras: $$script"; $(bin)/python "$$script"; \
-	done
+bench: $(ready) ## time the compiled market beside its peers (more in benchmarks/README.md)
+	$(bin)/python benchmarks/capacity_operator.py
 
 clean: ## remove the environment, caches and built pages
 	rm -rf $(VENV) site build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

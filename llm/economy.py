@@ -70,7 +70,9 @@ class ModelEconomy:
             raise CouplingError("The model has an economy already: detach() it first, or use set_budget().")
         if getattr(getattr(model, "config", None), "walras", None):
             raise CouplingError("The model was exported by walras: attach to the whole model that it came from.")
-        length = config.sequence_length or min(128, _longest_sequence(model))
+        length = config.sequence_length
+        if length is None:
+            length = min(128, _longest_sequence(model))
         self.model = model
         self.config = config
         self.population = Population.of(model, sequence_length=length, block_width=config.block_width)

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from walras.llm.flops import evaluating
-from walras.llm.tasks import Task
+from walras.llm.tasks import Examples, Task
 from walras.market import InvalidInputError
 from walras.market.validation import positive_number
 
@@ -108,10 +108,14 @@ def fine_tune(
 
 @torch.no_grad()
 def predict(model: PreTrainedModel, task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give logits, shape (examples, outputs), and labels, shape (examples,), of a task's evaluation examples."""
+    """Give logits, shape (examples, outputs), and labels, shape (examples,), of a task's evaluation examples.
+
+    In order of length, not in the task's: batches of equally long examples are hardly padded.
+    """
     logits, labels = [], []
+    by_length = Examples(sorted(task.evaluation.rows, key=lambda row: len(row["input_ids"])))
     with evaluating(model):
-        for batch in DataLoader(task.evaluation, batch_size=EVALUATION_BATCH, collate_fn=task.collate):
+        for batch in DataLoader(by_length, batch_size=EVALUATION_BATCH, collate_fn=task.collate):
             labels.append(batch.pop("labels").double().numpy())
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
             logits.append(output.logits.double().cpu().numpy())

@@ -4,6 +4,7 @@ Sources: Wang et al. 2019 (GLUE); Warstadt et al. 2018 (CoLA); Cer et al. 2017 (
 """
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +142,19 @@ def _from_folder(table: GlueTable, file: str, data_dir: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"No file {path}: --data-dir must hold GLUE's folders, such as {table.folder}/{file}.tsv.")
     names = list(table.columns) if table.columns else None
-    raw = pd.read_csv(
-        path,
-        sep="\t",
-        quoting=csv.QUOTE_NONE,
-        names=names,
-        header=None if names else 0,
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8",
-    )
+    try:
+        raw = pd.read_csv(
+            path,
+            sep="\t",
+            quoting=csv.QUOTE_NONE,
+            names=names,
+            header=None if names else 0,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8",
+        )
+    except ValueError as error:  # an empty file, a row with too many columns, bytes that are not UTF-8
+        raise DataError(f"{path} could not be read: {error}") from error
     missing = {*table.sentences, table.label} - set(raw.columns)
     if missing:
         has = ", ".join(map(str, raw.columns))
@@ -168,9 +172,12 @@ def _label(table: GlueTable, text: str, path: Path, row: int) -> float | int:
             raise DataError(f"{path}, row {row}: label {text!r} is none of {', '.join(table.classes)}.")
         return table.classes.index(text)
     try:
-        return float(text)
+        score = float(text)
     except ValueError as error:
         raise DataError(f"{path}, row {row}: score {text!r} is not a number.") from error
+    if not math.isfinite(score):
+        raise DataError(f"{path}, row {row}: score {text!r} is not finite.")
+    return score
 
 
 def _from_hub(table: GlueTable, split: str) -> pd.DataFrame:
