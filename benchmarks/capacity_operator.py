@@ -4,13 +4,14 @@
 
 Every function gets the same scores; unit costs, and a budget of a quarter of the agents, so that all of them are asked
 for shares or a selection of equal size. Times are medians of `torch.utils.benchmark.Timer.blocked_autorange`; read the
-ratios to softmax, which are comparable between machines, rather than the times.
+ratios to softmax rather than the times.
 """
 
 import argparse
 import platform
 from collections.abc import Callable
-from typing import NamedTuple
+from statistics import median
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from rich.console import Console
@@ -30,11 +31,15 @@ Function = Callable[[Tensor], Tensor]
 BUDGET_FRACTION = 0.25
 
 
-class Timing(NamedTuple):
-    """Median seconds of one function."""
+Run = Callable[[], None]
+T = TypeVar("T")
 
-    forward: float
-    both: float  # forward and backward
+
+class Timing(NamedTuple, Generic[T]):
+    """What belongs to a forward pass, and to a forward and backward pass, of one function."""
+
+    forward: T
+    both: T
 
 
 def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str, Function]:
@@ -64,18 +69,8 @@ def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str,
     return table
 
 
-def median_seconds(run: Callable[[], object], *, device: torch.device, threads: int, seconds: float) -> float:
-    """Median time of `run`, warmed up. The timer synchronises the device."""
-    for _ in range(3):
-        run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    timer = Timer("run()", globals={"run": run}, num_threads=threads)
-    return timer.blocked_autorange(min_run_time=seconds).median
-
-
-def time_function(function: Function, scores: Tensor, *, threads: int, seconds: float) -> Timing:
-    """Time a function without a graph, and with a graph and its backward pass."""
+def runs_of(function: Function, scores: Tensor) -> Timing[Run]:
+    """The two calls to be timed: without a graph, and with a graph and its backward pass."""
     leaf = scores.clone().requires_grad_()
     upstream = torch.randn_like(function(scores))
 
@@ -87,14 +82,30 @@ def time_function(function: Function, scores: Tensor, *, threads: int, seconds: 
         leaf.grad = None
         function(leaf).backward(upstream)
 
-    device = scores.device
-    return Timing(
-        median_seconds(forward, device=device, threads=threads, seconds=seconds),
-        median_seconds(forward_and_backward, device=device, threads=threads, seconds=seconds),
-    )
+    return Timing(forward, forward_and_backward)
 
 
-def report(rows: int, agents: int, timings: dict[str, Timing]) -> Table:
+def time_all(table: dict[str, Function], scores: Tensor, options: argparse.Namespace) -> dict[str, Timing[float]]:
+    """Median seconds of each function.
+
+    All are measured in turn, and that several times over: a machine that is busy for a while slows all of them, and the
+    ratios stay what they are.
+    """
+    runs = {(name, part): run for name, f in table.items() for part, run in enumerate(runs_of(f, scores))}
+    for run in runs.values():
+        for _ in range(3):  # warm up, compile
+            run()
+    if scores.device.type == "cuda":
+        torch.cuda.synchronize(scores.device)
+    timers = {key: Timer("run()", globals={"run": run}, num_threads=options.threads) for key, run in runs.items()}
+    medians: dict[tuple[str, int], list[float]] = {key: [] for key in runs}
+    for _ in range(options.rounds):
+        for key, timer in timers.items():  # the timer synchronises the device
+            medians[key].append(timer.blocked_autorange(min_run_time=options.seconds).median)
+    return {name: Timing(median(medians[name, 0]), median(medians[name, 1])) for name in table}
+
+
+def report(rows: int, agents: int, timings: dict[str, Timing[float]]) -> Table:
     """A table of medians and of ratios to softmax."""
     table = Table(title=f"{rows} market{'s' * (rows > 1)} of {agents} agents")
     for heading in ("function", "forward", "/ softmax", "forward + backward", "/ softmax"):
@@ -128,7 +139,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--agents", type=int, default=1024, help="agents in each market")
     parser.add_argument("--compile", action="store_true", help="time torch.compile of the operator too")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; more than one stalls on a shared machine")
-    parser.add_argument("--seconds", type=float, default=1.0, help="time spent on each median")
+    parser.add_argument("--seconds", type=float, default=0.3, help="time spent on each function in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds over all functions")
     return parser.parse_args()
 
 
@@ -140,11 +152,8 @@ def main() -> None:
     # The second is a Transformer's: one budget over 720 agents (heads and blocks of a twelve-layer model).
     for rows, agents in ((options.rows, options.agents), (1, 720)):
         scores = torch.randn(rows, agents, device=device)
-        timings = {
-            name: time_function(function, scores, threads=options.threads, seconds=options.seconds)
-            for name, function in functions(agents, compiled=options.compile, device=device).items()
-        }
-        console.print(report(rows, agents, timings))
+        table = functions(agents, compiled=options.compile, device=device)
+        console.print(report(rows, agents, time_all(table, scores, options)))
 
 
 if __name__ == "__main__":

@@ -40,11 +40,11 @@ def markdown(rows: pd.DataFrame) -> str:
             f"{scores.loc[(method, budget), 'mean']:.3f} ± {scores.loc[(method, budget), 'std']:.3f}"
             for method in METHODS[1:]
         ]
-        costs = market.loc[budget]
+        cost = market.loc[budget]
         ratio = scores.loc[("market", budget), "mean"] / dense["mean"]
         lines.append(
-            f"| {budget:g} | {costs['flops_ratio']:.3f} | {' | '.join(cells)} | {ratio:.2f} | {costs['speed_up']:.2f} | "
-            f"{costs['gini']:.2f} | {costs['entropy_bits']:.2f} |"
+            f"| {budget:g} | {cost['flops_ratio']:.3f} | {' | '.join(cells)} | {ratio:.2f} | {cost['speed_up']:.2f} | "
+            f"{cost['gini']:.2f} | {cost['entropy_bits']:.2f} |"
         )
     return "\n".join(lines)
 

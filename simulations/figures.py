@@ -94,7 +94,7 @@ def cost_figure(rows: pd.DataFrame) -> Figure:
     inequality.set(xlabel="FLOPs / dense model's", ylabel="Gini of FLOPs over agents", ylim=(0, 1))
     attention.plot(ratio, market["entropy_bits"], "o-", color=_COLOURS["market"])
     attention.set(xlabel="FLOPs / dense model's", ylabel="attention entropy (bits)")
-    attention.set_ylim(bottom=0)
+    attention.set_ylim(0.0, 1.15 * market["entropy_bits"].max())
     figure.suptitle("The exported models")
     return figure
 
