@@ -1,0 +1,218 @@
+"""What cannot be coupled is refused before anything changes, with a message that says what was got."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.llm.models import MODELS, bert, gpt2, llama
+from torch import nn
+from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+)
+
+from walras.llm import (
+    CouplingError,
+    DataError,
+    EconomizedModel,
+    EconomyConfig,
+    Population,
+    UnsupportedModelError,
+    attach,
+)
+from walras.llm.architectures import layers_of
+from walras.market import (
+    CapacityMarket,
+    FixedSupply,
+    InfeasibleError,
+    InvalidInputError,
+    LogitDemand,
+    MarketError,
+    PostedPrice,
+    StepDemand,
+)
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_every_error_is_a_market_error_and_a_builtin() -> None:
+    for error, builtin in ((CouplingError, RuntimeError), (DataError, ValueError), (UnsupportedModelError, TypeError)):
+        assert issubclass(error, MarketError)
+        assert issubclass(error, builtin)
+
+
+# ---------------------------------------------------------------- models
+
+
+def test_another_architecture_is_refused_with_the_supported_ones() -> None:
+    model = DistilBertModel(DistilBertConfig(vocab_size=9, dim=8, n_layers=1, n_heads=2, hidden_dim=8))
+    with pytest.raises(UnsupportedModelError, match=r"'distilbert' is not supported; supported: bert, gpt2, llama"):
+        attach(model)
+    assert not hasattr(model, "walras_economy")
+
+
+@pytest.mark.parametrize("thing", [nn.Linear(2, 2), None, "bert-base-uncased"], ids=["module", "none", "name"])
+def test_what_is_no_transformers_model_is_refused(thing: object) -> None:
+    with pytest.raises(UnsupportedModelError, match=f"PreTrainedModel, got {type(thing).__name__}"):
+        attach(thing)
+
+
+def test_cross_attention_is_refused() -> None:
+    sizes = {"bos_token_id": 1, "eos_token_id": 2, "vocab_size": 9}
+    decoder = GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=2, add_cross_attention=True, **sizes))
+    encoder = BertModel(
+        BertConfig(
+            vocab_size=9,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=8,
+            is_decoder=True,
+            add_cross_attention=True,
+        )
+    )
+    for model in (decoder, encoder):
+        with pytest.raises(UnsupportedModelError, match="cross-attention"):
+            attach(model)
+
+
+def test_a_model_without_weights_is_refused() -> None:
+    with torch.device("meta"):
+        model = type(bert())(bert().config)
+    with pytest.raises(UnsupportedModelError, match="meta device"):
+        attach(model)
+    assert not hasattr(model, "walras_economy")
+
+
+class Quantised(nn.Module):
+    """Stands for a projection of another library."""
+
+    def __init__(self, linear: nn.Module) -> None:
+        super().__init__()
+        self.weight = linear.weight
+
+
+@pytest.mark.parametrize("part", ["attention_output", "ffn_output"])
+def test_projections_of_other_kinds_are_refused(model: PreTrainedModel, part: str) -> None:
+    layer = layers_of(model)[1]
+    name = getattr(layer.architecture, part)
+    layer.module.set_submodule(name, Quantised(layer.module.get_submodule(name)))
+    with pytest.raises(UnsupportedModelError, match=rf"{name} is a Quantised"):
+        attach(model)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_base_models_can_be_attached_too() -> None:
+    for model in (bert().bert, gpt2().transformer, llama().model):
+        economy = attach(model, EconomyConfig(budget=0.5))
+        with torch.no_grad():
+            gated = model(torch.arange(3, 9)[None]).last_hidden_state
+            exported = economy.export()(torch.arange(3, 9)[None]).last_hidden_state
+            torch.testing.assert_close(gated, exported, rtol=1e-4, atol=1e-4)
+            economy.detach()
+            assert not torch.allclose(gated, model(torch.arange(3, 9)[None]).last_hidden_state)
+
+
+# ---------------------------------------------------------------- configs, budgets, valuations
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "message"),
+    [
+        (CapacityMarket(FixedSupply(0.5), StepDemand()), "smooth demand"),
+        (CapacityMarket(PostedPrice(0.5), LogitDemand(1.0)), "FixedSupply.*PostedPrice"),
+        (FixedSupply(0.5), "must be a CapacityMarket"),
+        (CapacityMarket(FixedSupply(1.5), LogitDemand(1.0)), r"\[0, 1\]; got 1.5"),
+    ],
+    ids=str,
+)
+def test_mechanisms_that_cannot_ration_a_model_are_refused(mechanism: object, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        EconomyConfig(mechanism)
+
+
+BAD_BUDGETS = [NAN, INF, -1.0, -1e-9, 1.5, "half"]
+
+
+@pytest.mark.parametrize("budget", BAD_BUDGETS)
+def test_budgets_outside_zero_to_one_are_refused(budget: object) -> None:
+    with pytest.raises(InvalidInputError, match="budget"):
+        EconomyConfig(budget=budget)
+    economy = attach(bert(), EconomyConfig(budget=0.7))
+    for refused in (economy.set_budget, economy.hard_allocation, economy.export, economy.frame):
+        with pytest.raises(InvalidInputError, match="budget"):
+            refused(budget)
+    assert economy.budget == 0.7
+
+
+def test_the_budget_of_a_config_replaces_the_quantity() -> None:
+    config = EconomyConfig(CapacityMarket(FixedSupply(0.9), LogitDemand(0.3)), budget=0.4)
+    assert config.budget == 0.4
+    assert config.mechanism == CapacityMarket(FixedSupply(0.4), LogitDemand(0.3))
+    assert EconomyConfig(CapacityMarket(FixedSupply(0.9), LogitDemand(0.3))).budget == 0.9
+    assert attach(bert(), config).budget == 0.4
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, NAN, INF])
+def test_gains_and_temperatures_are_finite_and_above_zero(value: float) -> None:
+    with pytest.raises(InvalidInputError, match="valuation_gain"):
+        EconomyConfig(valuation_gain=value)
+    with pytest.raises(InvalidInputError, match="temperature"):
+        attach(bert()).set_temperature(value)
+
+
+@pytest.mark.parametrize("field", ["block_width", "sequence_length"])
+@pytest.mark.parametrize("value", [0, -3])
+def test_sizes_are_refused_when_they_meet_the_model(field: str, value: int) -> None:
+    model = bert()
+    with pytest.raises(InvalidInputError, match=field):
+        attach(model, EconomyConfig(**{field: value}))
+    assert not hasattr(model, "walras_economy")
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_valuations_are_finite_and_one_for_each_agent(architecture: str) -> None:
+    economy = attach(MODELS[architecture]())
+    count = len(economy.population)
+    before = economy.valuations
+    for bad in (np.zeros(count - 1), np.zeros(count + 1), np.full(count, NAN), np.zeros((count, 1)), "many"):
+        with pytest.raises((InvalidInputError, InfeasibleError), match="valuations"):
+            economy.set_valuations(bad)
+    np.testing.assert_array_equal(economy.valuations, before)
+    wanted = np.random.default_rng(0).standard_normal(count)
+    economy.set_valuations(wanted)
+    np.testing.assert_allclose(economy.valuations, wanted, rtol=1e-6)
+
+
+def test_a_population_needs_a_supported_model() -> None:
+    with pytest.raises(UnsupportedModelError):
+        Population.of(nn.Linear(2, 2), sequence_length=4)
+
+
+# ---------------------------------------------------------------- loading
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        EconomizedModel.from_pretrained(str(tmp_path / "nowhere"))
+
+
+def test_an_ordinary_model_folder_is_not_an_exported_one(tmp_path: Path) -> None:
+    bert().save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="not an exported model"):
+        EconomizedModel.from_pretrained(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["NoSuchModel", "Trainer"])
+def test_a_folder_of_an_unknown_class_is_refused(tmp_path: Path, name: str) -> None:
+    exported = attach(bert()).export(0.5)
+    exported.config.walras["base_class"] = name
+    exported.save_pretrained(tmp_path)
+    with pytest.raises(DataError, match=f"exported from '{name}'"):
+        EconomizedModel.from_pretrained(str(tmp_path))
