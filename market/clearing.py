@@ -45,7 +45,7 @@ class Certificate:
     complementary_slackness
         How far a margin `v_i - q_i` is from those that make agent i's share a best response.
     budget_balance
-        Payments against the seller's revenue plus tax revenue.
+        Payments against the seller's revenue plus tax revenue, and each agent's against price and tax for its units.
     individual_rationality
         The largest loss of an agent against staying out.
     """
@@ -171,11 +171,12 @@ def certify(
     loss = (-demand.surplus(margins, allocation)).clip(min=0.0) / money_scale
     turnover = math.fsum(np.abs(payments)) + abs(seller_revenue) + abs(tax_revenue)
     imbalance = abs(math.fsum(payments) - (seller_revenue + tax_revenue))
+    misbilled = float(np.abs(payments - (price + tax_rates) * costs * allocation).max())
     return Certificate(
         conservation=conservation,
         feasibility=feasibility,
         complementary_slackness=float(slackness.max()),
-        budget_balance=imbalance / turnover if turnover > 0.0 else 0.0,
+        budget_balance=max(imbalance, misbilled) / turnover if turnover > 0.0 else 0.0,
         individual_rationality=float(loss.max()),
     )
 

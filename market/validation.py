@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from walras.market.errors import InvalidInputError
+from walras.market.errors import InvalidInputError, NotDifferentiableError
 
 __all__ = ["FloatArray", "boolean", "finite_number", "finite_vector", "positive_number", "positive_vector"]
 
@@ -62,7 +62,14 @@ def finite_vector(name: str, values: ArrayLike, *, length: int | None = None) ->
     ------
     InvalidInputError
         If there are no agents, an entry is NaN or infinite, or the shape does not fit.
+    NotDifferentiableError
+        If `values` is a tensor that requires a gradient: the engine has none.
     """
+    if getattr(values, "requires_grad", False):
+        raise NotDifferentiableError(
+            f"{name} is a tensor that requires a gradient, which the engine cannot give: call compile_mechanism (in "
+            "walras.market.operators), or detach the tensor."
+        )
     try:
         vector = np.array(_as_real(values), dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:

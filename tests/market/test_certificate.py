@@ -11,6 +11,7 @@ from tests.support.strategies import RULES, SMOOTH_RULES, CapacityCase, capacity
 from tests.support.tampering import certificate_of, tampered
 
 from walras.market import Certificate, LinearDemand, LogitDemand, NotConvergedError, Status, StepDemand
+from walras.market.clearing import certify
 
 EXACT = Certificate(0.0, 0.0, 0.0, 0.0, 0.0)
 RESIDUALS = [field.name for field in fields(Certificate)]
@@ -147,7 +148,12 @@ def test_indifferent_agents_may_share_otherwise(case: CapacityCase) -> None:
     units = 0.5 * min(clearing.quantities[giver], case.costs[taker] - clearing.quantities[taker])
     quantities = clearing.quantities.copy()
     quantities[[giver, taker]] += [-units, units]
-    assert tampered(case, clearing, allocation=quantities / case.costs).certificate.violations(1e-9) == {}
+    billed = {
+        "allocation": quantities / case.costs,
+        "payments": (clearing.price + case.tax_rates) * quantities,
+        "tax_revenue": float(case.tax_rates @ quantities),
+    }
+    assert tampered(case, clearing, **billed).certificate.violations(1e-9) == {}
 
 
 def test_residuals_are_fractions_of_what_they_compare() -> None:
@@ -179,3 +185,25 @@ def test_a_clearing_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         clearing.price = 3.0  # type: ignore[misc]
     assert certificate_of(STEP, clearing) == clearing.certificate
+
+
+def test_money_moved_from_one_agent_to_another_breaks_the_budget() -> None:
+    """Totals still balance; only the comparison agent by agent can tell."""
+    valuations, costs, tax_rates = np.array([5.0, 4.0]), np.ones(2), np.zeros(2)
+    residuals = [
+        certify(
+            StepDemand(),
+            valuations,
+            costs,
+            tax_rates,
+            3.0,
+            np.ones(2),
+            payments,
+            quantity=2.0,
+            tax_revenue=0.0,
+            seller_revenue=6.0,
+        ).budget_balance
+        for payments in (np.array([3.0, 3.0]), np.array([4.0, 2.0]))
+    ]
+    assert residuals[0] == 0.0
+    assert residuals[1] > 0.05

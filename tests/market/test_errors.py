@@ -151,3 +151,10 @@ def test_a_bad_number_says_where_it_came_from() -> None:
     with pytest.raises(InvalidInputError) as raised:
         FixedSupply("many")
     assert isinstance(raised.value.__cause__, TypeError)
+
+
+def test_tensors_that_require_a_gradient_are_sent_to_the_operators() -> None:
+    torch = pytest.importorskip("torch")
+    valuations = torch.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(NotDifferentiableError, match="valuations is a tensor that requires a gradient"):
+        CapacityMarket(FixedSupply(1.0)).clear(valuations, 1.0)
