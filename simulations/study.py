@@ -26,7 +26,7 @@ from walras.simulations.study_report import render_study
 __all__ = ["StudyConfig", "run_study"]
 
 EMBEDDED_STEPS = 300
-GLUE_STEPS_ON_CPU = 60
+GLUE_STEPS_ON_CPU = 200
 GLUE_EPOCHS_ON_GPU = 5.0
 ISOLATION_AGENTS = 144
 ISOLATION_SEEDS = 20
