@@ -49,6 +49,7 @@ def study(
     epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="First examples of each GLUE file only.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder for the results; default: runs/study-TASK-TIME.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the report's path.")] = False,  # noqa: FBT002
@@ -72,6 +73,7 @@ def study(
         learning_rate=learning_rate,
         batch_size=batch_size,
         seed=seed,
+        limit=limit,
     )
     network, examples = config.load()  # before anything is written
     plain = config.as_plain_values()

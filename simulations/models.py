@@ -15,7 +15,7 @@ EMBEDDED_TASK = "roles"
 
 
 def load_model_and_task(
-    task: str, model: str | None, data_dir: Path | None, *, seed: int
+    task: str, model: str | None, data_dir: Path | None, *, seed: int, limit: int | None = None
 ) -> tuple[PreTrainedModel, Task]:
     """Load a model with a new head for a task, and the task tokenised for it.
 
@@ -29,6 +29,8 @@ def load_model_and_task(
         A folder that holds GLUE's TSV files; None takes them from the hub.
     seed
         Of the new head's weights.
+    limit
+        Read only the first examples of each GLUE file, for a quick look; None reads all.
 
     Raises
     ------
@@ -38,8 +40,10 @@ def load_model_and_task(
         Model or data cannot be had.
     """
     if task == EMBEDDED_TASK:
-        if model is not None or data_dir is not None:
-            raise InvalidInputError(f"The embedded task {task!r} brings its own model and data: leave both out.")
+        if model is not None or data_dir is not None or limit is not None:
+            raise InvalidInputError(
+                f"The embedded task {task!r} brings its own model and data: leave these options out."
+            )
         return small_bert(seed=seed), make_roles_task(seed=seed)
     if task not in GLUE:
         raise InvalidInputError(f"Unknown task {task!r}; known: {', '.join((EMBEDDED_TASK, *GLUE))}.")
@@ -53,7 +57,7 @@ def load_model_and_task(
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
     longest = min(128, getattr(config, "max_position_embeddings", 128))
-    examples = load_glue(task, tokenizer, data_dir=data_dir, longest=longest)
+    examples = load_glue(task, tokenizer, data_dir=data_dir, longest=longest, limit=limit)
     set_seed(seed)
     try:
         network = AutoModelForSequenceClassification.from_pretrained(

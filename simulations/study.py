@@ -41,7 +41,7 @@ class StudyConfig:
 
     Parameters
     ----------
-    task, model, data_dir
+    task, model, data_dir, limit
         As in `load_model_and_task`.
     budgets
         Fractions of the agents' FLOPs at which the trained model is scored, exported and timed.
@@ -62,6 +62,7 @@ class StudyConfig:
     learning_rate: float | None = None
     batch_size: int | None = None
     seed: int = 0
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if not self.budgets:
@@ -73,7 +74,7 @@ class StudyConfig:
             raise InvalidInputError(f"budgets must differ, got {self.budgets}.")
         if self.steps is not None and self.epochs is not None:
             raise InvalidInputError("Give --steps or --epochs, not both.")
-        for name in ("steps", "epochs", "learning_rate", "batch_size"):
+        for name in ("steps", "epochs", "learning_rate", "batch_size", "limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidInputError(f"{name} must be above 0, got {value}.")
@@ -85,7 +86,7 @@ class StudyConfig:
     def load(self) -> tuple[PreTrainedModel, Task]:
         """Load model and task; raises as `load_model_and_task` does."""
         data_dir = Path(self.data_dir) if self.data_dir is not None else None
-        return load_model_and_task(self.task, self.model, data_dir, seed=self.seed)
+        return load_model_and_task(self.task, self.model, data_dir, seed=self.seed, limit=self.limit)
 
     def training_settings(self, task: Task) -> TrainingSettings:
         """Give the settings of both trainings."""

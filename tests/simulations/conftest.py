@@ -26,5 +26,5 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return folder
 
 
-def load_tiny(task: str, model: str | None, data_dir: Path | None, *, seed: int):
+def load_tiny(task: str, model: str | None, data_dir: Path | None, *, seed: int, limit: int | None = None):
     return small_bert(seed=seed), make_roles_task(train=64, evaluation=32, seed=seed)

@@ -34,6 +34,7 @@ def test_help_and_version():
         (("--task", "sst"), "Unknown task 'sst'; known: roles, cola, stsb, mnli"),
         (("--task", "cola"), "needs --model"),
         (("--model", "bert-base-uncased"), "brings its own model"),
+        (("--limit", "5"), "brings its own model"),
         (("--task", "cola", "--model", "bert-base-uncased"), "could not be loaded"),
         (("--task", "cola", "--model", "no/such/folder"), "could not be loaded"),
         (("--budgets", "2"), "[0, 1]"),
