@@ -63,6 +63,7 @@ def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str,
         **ours,
     }
     if compiled:
+        torch.compiler.reset()  # the sizes before count against the limit of recompilations
         table |= {f"{name}, torch.compile": torch.compile(function, dynamic=False) for name, function in ours.items()}
     if entmax is not None:
         table["entmax budget_bisect"] = lambda scores: entmax.budget_bisect(scores, budget=supply, dim=-1)
@@ -72,7 +73,8 @@ def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str,
 def runs_of(function: Function, scores: Tensor) -> Timing[Run]:
     """The two calls to be timed: without a graph, and with a graph and its backward pass."""
     leaf = scores.clone().requires_grad_()
-    upstream = torch.randn_like(function(scores))
+    with torch.no_grad():
+        upstream = torch.randn_like(function(scores))
 
     def forward() -> None:
         with torch.no_grad():

@@ -41,7 +41,7 @@ def frontier_table(rows: pd.DataFrame, *, ranges: bool = True) -> pd.DataFrame:
                 "soft": f"{row['soft_score']:.3f}" if is_market else "",
                 "magnitude": pruned["magnitude"],
                 "random": pruned["random"],
-                "ms": f"{row['latency_ms']:.1f}",
+                "ms": f"{row['latency_ms']:.{1 if row['latency_ms'] < 100 else 0}f}",
                 "speed-up": f"{row['speed_up']:.2f}",
                 "heads": f"{row['heads']}",
                 "blocks": f"{row['blocks']}",
