@@ -5,14 +5,14 @@ prices and shares, and asks the demand rule which margins would support them).
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
-from typing import Self, final
+from typing import final
 
 import numpy as np
 
+from walras.market.certificate import Certified, Residuals
 from walras.market.demand import Demand, StepDemand
-from walras.market.errors import NotConvergedError
 from walras.market.validation import FloatArray
 
 __all__ = ["Certificate", "Clearing", "Status", "certify"]
@@ -32,7 +32,7 @@ class Status(Enum):
 
 @final
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Residuals):
     """Residuals of an answer: each is 0 for an exact one, and a fraction of the size of what it compares.
 
     Attributes
@@ -56,15 +56,10 @@ class Certificate:
     budget_balance: float
     individual_rationality: float
 
-    def violations(self, tolerance: float) -> dict[str, float]:
-        """Residuals above `tolerance` (a fraction), by name; NaN counts as a violation."""
-        residuals = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: residual for name, residual in residuals.items() if not residual <= tolerance}
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Clearing:
+class Clearing(Certified):
     """A cleared market of n agents.
 
     Attributes
@@ -103,23 +98,6 @@ class Clearing:
     def quantity_sold(self) -> float:
         """Units of the resource sold in all."""
         return math.fsum(self.quantities)
-
-    def require(self, tolerance: float = 1e-9) -> Self:
-        """Give the clearing itself if each residual of its certificate is at most `tolerance` (a fraction).
-
-        Raises
-        ------
-        NotConvergedError
-            If some residual is larger.
-        """
-        violations = self.certificate.violations(tolerance)
-        if violations:
-            listing = ", ".join(f"{name} = {residual:.3g}" for name, residual in violations.items())
-            raise NotConvergedError(
-                f"The clearing fails its certificate at tolerance {tolerance:g}: {listing}. Loosen the tolerance if "
-                "the inputs span many orders of magnitude; otherwise report the inputs as a bug."
-            )
-        return self
 
 
 def certify(

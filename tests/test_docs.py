@@ -12,6 +12,18 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
 REFERENCE = {
     "walras.market": "market.md",
+    "walras.market.taxation": "taxation.md",
+    "walras.market.partial_equilibrium": "partial-equilibrium.md",
+    "walras.market.welfare": "welfare.md",
+    "walras.market.networks": "networks.md",
+    "walras.market.auctions": "auctions.md",
+    "walras.market.order_book": "order-book.md",
+    "walras.market.double_auctions": "double-auctions.md",
+    "walras.market.exchange": "exchange.md",
+    "walras.market.fisher": "fisher.md",
+    "walras.market.assignment": "assignment.md",
+    "walras.market.market_makers": "market-makers.md",
+    "walras.market.testing": "testing.md",
     "walras.market.operators": "operators.md",
     "walras.agents": "agents.md",
     "walras.llm": "llm.md",

@@ -1,0 +1,3 @@
+"""Sealed-bid auctions: formats, reserves, positions, packages, and equilibrium bids."""
+
+__all__: list[str] = []

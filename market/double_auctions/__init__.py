@@ -1,0 +1,3 @@
+"""Buyers and sellers at once: call auction, trade reduction, bilateral trade."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Fisher markets: buyers with budgets, certified equilibrium prices."""
+
+__all__: list[str] = []
