@@ -92,6 +92,40 @@ def study(
         typer.echo(f"Report: {report}")
 
 
+@app.command()
+def check(
+    mechanism: Annotated[str, typer.Argument(help="module:Name or file.py:Name; an instance, or a class to be made.")],
+    domain: Annotated[str | None, typer.Option(help="How it is asked, if it does not say so itself.")] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Inputs drawn for each property.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what fails although declared.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Look for a counterexample to each property of a mechanism; fails if a declared one does not hold."""
+    from walras.simulations.check import check_target, findings_as_json, findings_table
+
+    report = check_target(mechanism, domain, examples=examples, seed=seed)
+    if as_json:
+        typer.echo(findings_as_json(report))
+    elif not quiet:
+        Console().print(findings_table(report))
+    if not report.is_good:
+        report.require()
+
+
+@app.command()
+def published(
+    only: Annotated[list[str] | None, typer.Argument(help="Identifiers of results; default: all.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table to this file, in Markdown.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what does not agree.")] = False,  # noqa: FBT002
+) -> None:
+    """Recompute published and closed-form results, and set expected beside obtained numbers."""
+    from walras.simulations.published.command import recompute
+
+    if not recompute(Console(), only or [], markdown, quiet=quiet):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; errors that walras raises on purpose are printed without a traceback."""
     try:

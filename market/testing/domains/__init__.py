@@ -1,0 +1,9 @@
+"""The kinds of mechanisms that the kit knows how to ask."""
+
+from walras.market.testing.domains.capacity import CapacityBids, User
+from walras.market.testing.domains.choice import DOMAINS, domain_of
+from walras.market.testing.domains.matching import Matching
+from walras.market.testing.domains.sealed_bids import SealedBids
+from walras.market.testing.domains.two_sided import Buyer, Seller, TwoSided
+
+__all__ = ["DOMAINS", "Buyer", "CapacityBids", "Matching", "SealedBids", "Seller", "TwoSided", "User", "domain_of"]
