@@ -19,7 +19,7 @@ Source: quantal response, McKelvey and Palfrey 1995; linear demand, any text
 (docs/reference/bibliography.md).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, final
 
 import numpy as np
@@ -42,7 +42,7 @@ class StepDemand:
     Parameters
     ----------
     divisible
-        If True (the default), agents exactly at the margin are rationed: all of them get the same share, so that the
+        By keyword. If True (the default), agents exactly at the margin are rationed: all of them get the same share, so that the
         supply is sold to the last unit. If False no agent is served in part: whole agents are served in descending
         order of net valuation (equal ones in the order given) until the next does not fit; the rest stays unsold.
 
@@ -51,7 +51,7 @@ class StepDemand:
     *Ties* at a posted price: an agent that is exactly indifferent buys.
     """
 
-    divisible: bool = True
+    divisible: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         # NumPy's True is not Python's: `case StepDemand(divisible=True)` would not match it.
@@ -88,7 +88,8 @@ class LinearDemand:
 
     def share(self, margin: FloatArray) -> FloatArray:
         """Share bought at each margin (money per unit), shape (n,)."""
-        return np.clip(margin / self.width, 0.0, 1.0)
+        with np.errstate(over="ignore"):  # beyond the numbers that there are, the share is 0 or 1 all the same
+            return np.clip(margin / self.width, 0.0, 1.0)
 
     def surplus(self, margin: FloatArray, share: FloatArray) -> FloatArray:
         """Surplus per unit of cost (money per unit of the resource) of agents that hold `share`, shape (n,)."""
@@ -121,7 +122,8 @@ class LogitDemand:
 
     def share(self, margin: FloatArray) -> FloatArray:
         """Share bought at each margin (money per unit), shape (n,)."""
-        return logistic(margin / self.temperature)
+        with np.errstate(over="ignore"):  # beyond the numbers that there are, the share is 0 or 1 all the same
+            return logistic(margin / self.temperature)
 
     def surplus(self, margin: FloatArray, share: FloatArray) -> FloatArray:
         """Expected surplus per unit of cost (money per unit of the resource) at `share`, shape (n,).

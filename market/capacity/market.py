@@ -3,11 +3,11 @@
 Agent i values a unit of the resource at `v_i` (money per unit) and uses `w_i` units when fully served. Find the price p
 with
 
-    sum_i w_i * x_i(p) = S(p),    x_i(p) = D(v_i - q_i),    q_i = p + t_i,
+    sum_i w_i * x_i(p) = S(p),    x_i(p) = D(v_i - q_i),    q_i = p * (1 + a_i) + t_i,
 
-where D is the demand rule (`walras.market.demand`), S the supply rule (`walras.market.supply`) and t the tax rates.
-Excess demand falls in p, so the price is unique for smooth demand; and because p only separates agents, the sets of
-agents that are served are nested in the supply: one ranking serves every budget.
+where D is the demand rule (`walras.market.demand`), S the supply rule (`walras.market.supply`), a the ad valorem and t
+the per-unit tax rates. Excess demand falls in p, so the price is unique for smooth demand; and because p only separates
+agents, the sets of agents that are served are nested in the supply: one ranking serves every budget.
 """
 
 import math
@@ -17,17 +17,25 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from walras.market.capacity.elastic import clear_indivisible_elastic, clear_smooth_elastic, clear_step_elastic
+from walras.market.capacity.levies import CapacityTax, Levies, checked_taxes, levies_of
 from walras.market.capacity.linear import clear_linear
 from walras.market.capacity.logit import clear_logit
+from walras.market.capacity.promises import promised_properties
+from walras.market.capacity.settle import Offer, settle
 from walras.market.capacity.step import RELATIVE_TOLERANCE, clear_indivisible, clear_step
-from walras.market.clearing import Clearing, Status, certify
+from walras.market.clearing import Clearing, Status
 from walras.market.demand import Demand, LinearDemand, LogitDemand, StepDemand
 from walras.market.errors import InfeasibleError, InvalidInputError
-from walras.market.supply import FixedSupply, PostedPrice, Supply
-from walras.market.taxation import PerUnitTax
+from walras.market.properties import Property
+from walras.market.supply import ElasticSupply, FixedSupply, LinearSupply, PostedPrice, PriceCollar, Supply
+from walras.market.taxation.per_unit import PerUnitTax
 from walras.market.validation import FloatArray, finite_vector, positive_vector
 
 __all__ = ["CapacityMarket"]
+
+# Amounts of money (prices times units) must stay below this, so that sums of them are numbers.
+_LARGEST_AMOUNT = 1e300
 
 
 @final
@@ -38,11 +46,13 @@ class CapacityMarket:
     Parameters
     ----------
     supply
-        `FixedSupply(quantity)` (a cap) or `PostedPrice(price)`.
+        `FixedSupply(quantity)` (a cap), `PostedPrice(price)`, `PriceCollar(quantity, floor, ceiling)` (a cap whose
+        price is bounded), `ElasticSupply(...)` or `LinearSupply(...)` (the seller answers the price).
     demand
         `StepDemand()`, `LinearDemand(width)` or `LogitDemand(temperature)`.
     tax
-        `PerUnitTax(rate)`; the default taxes nothing.
+        `PerUnitTax(rate)`, `AdValoremTax(rate)`, or a tuple of such taxes, which all apply to the price before tax;
+        the default taxes nothing.
 
     Examples
     --------
@@ -54,12 +64,18 @@ class CapacityMarket:
 
     supply: Supply
     demand: Demand = field(default_factory=StepDemand)
-    tax: PerUnitTax = field(default_factory=PerUnitTax)
+    tax: CapacityTax = field(default_factory=PerUnitTax)
 
     def __post_init__(self) -> None:
-        for name, kind in (("supply", Supply), ("demand", Demand), ("tax", PerUnitTax)):
+        for name, kind in (("supply", Supply), ("demand", Demand)):
             if not isinstance(getattr(self, name), kind):
                 raise InvalidInputError(f"CapacityMarket.{name} must be one of {kind}, got {getattr(self, name)!r}.")
+        object.__setattr__(self, "tax", checked_taxes(self.tax))
+
+    @property
+    def declared_properties(self) -> frozenset[Property]:
+        """What holds under these rules, whatever agents bid; docs/explanation/capacity-market.md says why."""
+        return promised_properties(self.supply, self.demand, self.tax)
 
     def clear(self, valuations: ArrayLike, costs: ArrayLike) -> Clearing:
         """Clear the market exactly, in float64.
@@ -75,121 +91,146 @@ class CapacityMarket:
         -------
         Clearing
             Price, allocation, payments, tax revenue, status and certificate. Step and linear demand are cleared by
-            sorting, logit demand to 1e-12 of the supply.
+            sorting at a fixed supply, a posted price and a collar; otherwise to 1e-12 of the supply.
 
         Raises
         ------
         InvalidInputError
-            NaN or infinite entries, costs at or below 0, no agents, shapes that do not fit.
+            NaN or infinite entries, costs at or below 0, no agents, shapes that do not fit; amounts of money or units
+            so large that their sums leave float64.
         InfeasibleError
-            A fixed supply above the sum of costs: nobody could use it.
+            More to be sold than the sum of costs, where the price has no lower bound: nobody could use it.
 
         Notes
         -----
-        *Ties*: agents that are equal are served equally (indivisible step demand: in the order given).
+        *Ties*: agents that are equal are served equally (indivisible step demand: in the order given). Sums of costs
+        are compared up to 1e-12 of the supply, so an agent that uses less than that may go unserved in its turn.
         *Cost*: O(n log n). *Source*: docs/explanation/capacity-market.md derives price, nesting and derivatives.
         """
         valuations = finite_vector("valuations", valuations)
         costs = positive_vector("costs", costs, length=valuations.size)
-        tax_rates = self.tax.rates(valuations.size)
-        net_valuations = valuations - tax_rates
+        levies = levies_of(self.tax, valuations.size)
+        _check_amounts(valuations, costs, levies, self.demand)
+        offer = self._meet(levies.entries(valuations), levies.steepness, costs)
+        return settle(self.supply, self.demand, valuations, costs, levies, offer)
 
-        quantity: float | None = None
-        if isinstance(self.supply, PostedPrice):
-            interval = (self.supply.price, self.supply.price)
-            allocation = self.demand.share(net_valuations - self.supply.price)
-        else:
-            quantity = _feasible_quantity(self.supply, costs)
-            interval, allocation = self._clear_quantity(net_valuations, costs, quantity)
-        return self._settle(valuations, costs, tax_rates, interval, allocation, quantity)
+    def _meet(self, entries: FloatArray, steepness: FloatArray, costs: FloatArray) -> Offer:
+        """Find where demand meets the supply rule's curve."""
+        match self.supply:
+            case PostedPrice(price=price):
+                return Offer((price, price), self.demand.share(steepness * (entries - price)), Status.POSTED)
+            case FixedSupply(quantity=quantity, free_disposal=False):
+                quantity = _feasible_quantity("FixedSupply", quantity, costs)
+                return Offer(*self._at_quantity(entries, steepness, costs, quantity), None, quantity)
+            case FixedSupply(quantity=quantity):
+                return self._between(entries, steepness, costs, quantity, 0.0, math.inf)
+            case PriceCollar(quantity=quantity, floor=floor, ceiling=ceiling):
+                if floor == -math.inf:
+                    quantity = _feasible_quantity("PriceCollar", quantity, costs)
+                return self._between(entries, steepness, costs, quantity, floor, ceiling)
+            case ElasticSupply() | LinearSupply():
+                return Offer(*self._at_curve(entries, steepness, costs, self.supply), None)
 
-    def _clear_quantity(
-        self, net_valuations: FloatArray, costs: FloatArray, quantity: float
+    def _at_quantity(
+        self, entries: FloatArray, steepness: FloatArray, costs: FloatArray, quantity: float
     ) -> tuple[tuple[float, float], FloatArray]:
         match self.demand:
             case StepDemand(divisible=True):
-                return clear_step(net_valuations, costs, quantity)
+                return clear_step(entries, costs, quantity)
             case StepDemand():
-                return clear_indivisible(net_valuations, costs, quantity)
+                return clear_indivisible(entries, costs, quantity)
             case LinearDemand(width=width):
-                return clear_linear(net_valuations, costs, quantity, width)
+                return clear_linear(entries, steepness, costs, quantity, width)
             case LogitDemand(temperature=temperature):
-                return clear_logit(net_valuations, costs, quantity, temperature)
+                return clear_logit(entries, steepness, costs, quantity, temperature)
 
-    def _settle(
+    def _between(
         self,
-        valuations: FloatArray,
+        entries: FloatArray,
+        steepness: FloatArray,
         costs: FloatArray,
-        tax_rates: FloatArray,
-        interval: tuple[float, float],
-        allocation: FloatArray,
-        quantity: float | None,
-    ) -> Clearing:
-        """Turn price and shares into money, and certify them."""
-        price = _price_within(interval)
-        quantities = costs * allocation
-        # At an infinite price nobody who gets nothing pays: 0 units cost 0, not 0 * inf.
-        seller_receipts = np.where(quantities > 0.0, price, 0.0) * quantities
-        payments = seller_receipts + tax_rates * quantities
-        tax_revenue = math.fsum(tax_rates * quantities)
-        seller_revenue = math.fsum(seller_receipts)
-        certificate = certify(
-            self.demand,
-            valuations,
-            costs,
-            tax_rates,
-            price,
-            allocation,
-            payments,
-            quantity=quantity,
-            tax_revenue=tax_revenue,
-            seller_revenue=seller_revenue,
-        )
-        if math.isfinite(price):
-            surplus = costs * self.demand.surplus(valuations - price - tax_rates, allocation)
+        quantity: float,
+        floor: float,
+        ceiling: float,
+    ) -> Offer:
+        """Clear `quantity` where the price that does so lies in [floor, ceiling], else at the nearer of the two."""
+        total = math.fsum(costs)
+        if quantity > total * (1.0 + RELATIVE_TOLERANCE):  # more than agents can use: no price sells it
+            low = high = -math.inf
+            allocation = np.ones_like(costs)
         else:
-            surplus = np.where(quantities > 0.0, np.inf, 0.0)
-        return Clearing(
-            price=price,
-            price_interval=interval,
-            allocation=allocation,
-            quantities=quantities,
-            payments=payments,
-            tax_revenue=tax_revenue,
-            seller_revenue=seller_revenue,
-            surplus=surplus,
-            status=self._status(price, allocation, quantities, quantity),
-            certificate=certificate,
-        )
+            quantity = min(quantity, total)
+            (low, high), allocation = self._at_quantity(entries, steepness, costs, quantity)
+        if high < floor:
+            shares = self.demand.share(steepness * (entries - floor))  # who is indifferent buys: all of it fits
+            status = Status.DISPOSED if isinstance(self.supply, FixedSupply) else Status.AT_FLOOR
+            return Offer((floor, floor), shares, status)
+        if low > ceiling:
+            shares = self.demand.share(steepness * (entries - ceiling))
+            if isinstance(self.demand, StepDemand):  # who is indifferent does not buy: the quantity has run out before
+                shares = np.where(entries > ceiling, 1.0, 0.0)
+            return Offer((ceiling, ceiling), shares, Status.AT_CEILING)
+        return Offer((max(low, floor), min(high, ceiling)), allocation, None, quantity)
 
-    def _status(self, price: float, allocation: FloatArray, quantities: FloatArray, quantity: float | None) -> Status:
-        if quantity is None:
-            return Status.POSTED
-        if not math.isfinite(price):
-            return Status.NO_FINITE_PRICE
-        if isinstance(self.demand, StepDemand):
-            if not self.demand.divisible:
-                unsold = quantity - math.fsum(quantities)
-                return Status.UNSOLD if unsold > RELATIVE_TOLERANCE * quantity else Status.CLEARED
-            if np.any((allocation > 0.0) & (allocation < 1.0)):
-                return Status.RATIONED
-        return Status.CLEARED
+    def _at_curve(
+        self, entries: FloatArray, steepness: FloatArray, costs: FloatArray, supply: ElasticSupply | LinearSupply
+    ) -> tuple[tuple[float, float], FloatArray]:
+        demand = self.demand
+        if isinstance(demand, StepDemand):
+            clear = clear_step_elastic if demand.divisible else clear_indivisible_elastic
+            return clear(entries, costs, supply)
+
+        def shares_at(anchor: float, offset: float) -> FloatArray:
+            return demand.share(steepness * ((entries - anchor) - offset))
+
+        gentlest = float(steepness.min())
+
+        def saturation(fraction: float) -> float:
+            if isinstance(demand, LinearDemand):
+                return demand.width / gentlest
+            return demand.temperature * (abs(math.log(fraction) - math.log1p(-fraction)) + 1.0) / gentlest
+
+        interval, allocation = clear_smooth_elastic(entries, costs, supply, shares_at, saturation)
+        offered = supply.quantity_at(interval[1])
+        if abs(math.fsum(costs * allocation) - offered) > 1e-6 * offered and offered < math.fsum(costs):
+            # Demand all but jumps at this price: only in units of its scale can shares be told apart.
+            nearby, sharper = self._at_quantity(entries, steepness, costs, offered)
+            if nearby[0] <= interval[1] <= nearby[1]:
+                return interval, sharper
+        return interval, allocation
 
 
-def _feasible_quantity(supply: FixedSupply, costs: FloatArray) -> float:
+def _feasible_quantity(kind: str, quantity: float, costs: FloatArray) -> float:
     """Give the quantity to sell, at most the sum of costs; a rounding error above it is taken as the sum."""
     total = math.fsum(costs)
-    if supply.quantity > total * (1.0 + RELATIVE_TOLERANCE):
+    if quantity > total * (1.0 + RELATIVE_TOLERANCE):
         raise InfeasibleError(
-            f"FixedSupply.quantity must lie in [0, sum of costs] = [0, {total:.12g}], got {supply.quantity:.12g}: "
-            "agents cannot use more. Lower the quantity, or post a price."
+            f"{kind}.quantity must lie in [0, sum of costs] = [0, {total:.12g}], got {quantity:.12g}: "
+            "agents cannot use more. Lower the quantity, let it be disposed of freely, or post a price."
         )
-    return min(supply.quantity, total)
+    return min(quantity, total)
 
 
-def _price_within(interval: tuple[float, float]) -> float:
-    """Midpoint of an interval of clearing prices; its finite end if the other is infinite."""
-    low, high = interval
-    if math.isinf(low) or math.isinf(high):
-        return high if math.isinf(low) else low
-    return low + 0.5 * (high - low)
+def _check_amounts(valuations: FloatArray, costs: FloatArray, levies: Levies, demand: Demand) -> None:
+    """Raise `InvalidInputError` where sums of units or of money would leave float64."""
+    with np.errstate(over="ignore"):
+        total = float(np.sum(costs))
+        if not total < _LARGEST_AMOUNT:
+            raise InvalidInputError(f"costs must add up to less than {_LARGEST_AMOUNT:g}, got {total:g}.")
+        money = float(np.max(np.abs(valuations)) + np.max(np.abs(levies.per_unit))) + _scale(demand)
+        steepness = levies.steepness
+        amount = money * max(float(steepness.max()), 1.0) / min(float(steepness.min()), 1.0) * max(total, 1.0)
+    if not amount < _LARGEST_AMOUNT:
+        raise InvalidInputError(
+            f"valuations, taxes and {demand!r} are too large for costs that add up to {total:g}: amounts of money must "
+            f"stay below {_LARGEST_AMOUNT:g}, got {amount:g}. Measure money in a larger unit."
+        )
+
+
+def _scale(demand: Demand) -> float:
+    """Width or temperature (money per unit); 0 for step demand."""
+    match demand:
+        case LinearDemand(width=scale) | LogitDemand(temperature=scale):
+            return scale
+        case StepDemand():
+            return 0.0

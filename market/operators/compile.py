@@ -9,7 +9,8 @@ from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.operators.capacity import OperatorClearing, capacity_allocation
 from walras.market.operators.solve import LINEAR, LOGIT, common_dtype, relative_tolerance, share_of, well_formed
 from walras.market.operators.step import refuse_gradients, step_allocation
-from walras.market.supply import FixedSupply
+from walras.market.supply import FixedSupply, PostedPrice
+from walras.market.taxation.per_unit import PerUnitTax
 
 __all__ = ["CapacityOperator", "compile_mechanism"]
 
@@ -33,6 +34,17 @@ def compile_mechanism(mechanism: CapacityMarket, *, check_values: bool = False) 
     """
     if not isinstance(mechanism, CapacityMarket):
         raise InvalidInputError(f"compile_mechanism takes a CapacityMarket, got {mechanism!r}.")
+    supply, tax = mechanism.supply, mechanism.tax
+    if not (isinstance(supply, PostedPrice) or (isinstance(supply, FixedSupply) and not supply.free_disposal)):
+        raise InvalidInputError(
+            f"compile_mechanism does not know {supply!r} yet: it compiles FixedSupply without free disposal, and "
+            "PostedPrice. Clear the market with CapacityMarket.clear."
+        )
+    if not isinstance(tax, PerUnitTax):
+        raise InvalidInputError(
+            f"compile_mechanism does not know the tax {tax!r} yet: it compiles PerUnitTax. Clear the market with "
+            "CapacityMarket.clear."
+        )
     return CapacityOperator(mechanism, check_values=check_values)
 
 

@@ -37,6 +37,9 @@ class PerUnitTax:
             rate = tuple(finite_vector("PerUnitTax.rate", self.rate).tolist())
         object.__setattr__(self, "rate", rate)
 
-    def rates(self, agents: int) -> FloatArray:
-        """Give the rate of each agent, shape (agents,); raise `InvalidInputError` if the lengths differ."""
-        return finite_vector("PerUnitTax.rate", self.rate, length=agents)
+    def rates(self, agents: int, *, of: str = "agent") -> FloatArray:
+        """Give the rate of each agent, shape (agents,); raise `InvalidInputError` if the lengths differ.
+
+        In a market for several resources rates belong to resources: `of="resource"`, for the message.
+        """
+        return finite_vector("PerUnitTax.rate", self.rate, length=agents, of=of)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import RULES, SMOOTH_RULES, CapacityCase, capacity_cases
 from tests.support.tampering import certificate_of, tampered
 
-from walras.market import Certificate, LinearDemand, LogitDemand, NotConvergedError, Status, StepDemand
+from walras.market import Certificate, FixedSupply, LinearDemand, LogitDemand, NotConvergedError, Status, StepDemand
 from walras.market.clearing import certify
 
 EXACT = Certificate(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -192,6 +192,7 @@ def test_money_moved_from_one_agent_to_another_breaks_the_budget() -> None:
     valuations, costs, tax_rates = np.array([5.0, 4.0]), np.ones(2), np.zeros(2)
     residuals = [
         certify(
+            FixedSupply(2.0),
             StepDemand(),
             valuations,
             costs,
@@ -199,7 +200,6 @@ def test_money_moved_from_one_agent_to_another_breaks_the_budget() -> None:
             3.0,
             np.ones(2),
             payments,
-            quantity=2.0,
             tax_revenue=0.0,
             seller_revenue=6.0,
         ).budget_balance

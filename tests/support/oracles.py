@@ -8,7 +8,8 @@ With net valuations a_i, costs w_i and supply B, a fixed supply clears where wel
 
 and the price is the multiplier of the supply. Step demand is solved as a linear program (scipy's HiGHS), and in exact
 rational arithmetic through its dual; linear demand by bisection in exact rational arithmetic; logit demand by bisection
-with 50 decimal digits.
+with 50 decimal digits. Under any other supply rule, `assert_equilibrium` looks at demand and supply on either side of
+the clearing price.
 """
 
 import math
@@ -20,7 +21,22 @@ import numpy as np
 from scipy.optimize import linprog
 from tests.support.strategies import CapacityCase
 
-from walras.market import Clearing, LinearDemand, LogitDemand, StepDemand
+from walras.market import (
+    AdValoremTax,
+    Clearing,
+    Demand,
+    ElasticSupply,
+    FixedSupply,
+    LinearDemand,
+    LinearSupply,
+    LogitDemand,
+    PerUnitTax,
+    PostedPrice,
+    PriceCollar,
+    StepDemand,
+    Supply,
+)
+from walras.market.testing.strategies.capacity import MarketCase
 from walras.market.validation import FloatArray
 
 
@@ -157,3 +173,89 @@ def _exact_agents(case: CapacityCase) -> list[tuple[Fraction, Fraction]]:
 def _logistic(z: Decimal) -> Decimal:
     decay = (-abs(z)).exp()
     return (1 if z >= 0 else decay) / (1 + decay)
+
+
+def assert_equilibrium(case: MarketCase, clearing: Clearing, tolerance: float = 1e-9) -> None:
+    """Raise `AssertionError` unless the clearing lies where the agents' demand crosses the supply rule's curve.
+
+    Demand falls and supply rises in the price, so it suffices to look just below and just above the clearing price.
+    Demand is computed agent by agent from the net price that it pays, in plain Python. `tolerance` is a fraction of
+    the sum of costs for units, and of the largest amount of money for prices.
+    """
+    total, sold, price = math.fsum(case.costs), math.fsum(clearing.quantities), clearing.price
+    money = tolerance * max(1e-3, abs(price), float(np.abs(case.valuations).max()), *map(abs, _tax_rates(case)[0]))
+    units = tolerance * total
+    below, above = price - money, price + money
+    lowest_supply, highest_supply = _supply_at(case.market.supply, below)[0], _supply_at(case.market.supply, above)[1]
+    assert sold <= highest_supply + units, f"{sold} sold, {highest_supply} offered"
+    if case.market.demand == StepDemand(divisible=False):
+        _assert_whole_agents(case, clearing, money, units)
+        return
+    assert sold >= lowest_supply - units, f"{sold} sold, {lowest_supply} offered"
+    most, least = _demand_at(case, below), _demand_at(case, above)
+    assert least - units <= sold <= most + units, f"{sold} sold, demand is {least} to {most} around the price {price}"
+
+
+def _demand_at(case: MarketCase, price: float) -> float:
+    per_unit, ad_valorem = _tax_rates(case)
+    agents = zip(case.valuations.tolist(), case.costs.tolist(), per_unit, ad_valorem, strict=True)
+    return math.fsum(w * _share(case.market.demand, v - (price * (1.0 + a) + t)) for v, w, t, a in agents)
+
+
+def _share(demand: Demand, margin: float) -> float:
+    match demand:
+        case LinearDemand(width=width):
+            return min(max(margin / width, 0.0), 1.0)
+        case LogitDemand(temperature=temperature):
+            z = margin / temperature
+            return 1.0 / (1.0 + math.exp(-z)) if z > -700.0 else 0.0
+        case _:
+            return float(margin > 0.0)
+
+
+def _supply_at(supply: Supply, price: float) -> tuple[float, float]:
+    """Least and most that the seller may sell at a price."""
+    match supply:
+        case FixedSupply(quantity=quantity, free_disposal=disposable):
+            return (0.0, 0.0) if disposable and price < 0.0 else (quantity, quantity)
+        case PostedPrice(price=posted):
+            return (math.inf, math.inf) if price > posted else (0.0, 0.0)
+        case PriceCollar(quantity=quantity, floor=floor, ceiling=ceiling):
+            if price < floor:
+                return 0.0, 0.0
+            return (quantity, quantity) if price <= ceiling else (math.inf, math.inf)
+        case ElasticSupply(reference_quantity=q, reference_price=p, elasticity=e):
+            amount = 0.0 if price <= 0.0 else math.exp(min(700.0, math.log(q) + e * math.log(price / p)))
+            return amount, amount
+        case LinearSupply(intercept=c, slope=b):
+            return max(0.0, (price - c) / b), max(0.0, (price - c) / b)
+
+
+def _assert_whole_agents(case: MarketCase, clearing: Clearing, money: float, units: float) -> None:
+    """Whole agents, the price between the served and the others, and less left than the next would use."""
+    per_unit, ad_valorem = _tax_rates(case)
+    net_prices = [clearing.price * (1.0 + a) + t for t, a in zip(per_unit, ad_valorem, strict=True)]
+    slack = [money * (1.0 + a) for a in ad_valorem]
+    margins = (case.valuations - np.array(net_prices)).tolist()
+    served = clearing.allocation.tolist()
+    assert set(served) <= {0.0, 1.0}
+    for share, margin, rounding in zip(served, margins, slack, strict=True):
+        assert margin >= -rounding if share else margin <= rounding
+    supply = case.market.supply
+    waiting = [
+        w for w, share, margin, s in zip(case.costs, served, margins, slack, strict=True) if not share and margin >= -s
+    ]
+    left = _supply_at(supply, clearing.price - money)[0] - math.fsum(clearing.quantities)
+    if waiting and not isinstance(supply, PostedPrice) and math.isfinite(left):
+        assert left <= max(waiting) + units, f"{left} units are left for agents that use {waiting}"
+
+
+def _tax_rates(case: MarketCase) -> tuple[list[float], list[float]]:
+    """Sums of per-unit and of ad valorem rates, agent by agent."""
+    taxes = case.market.tax if isinstance(case.market.tax, tuple) else (case.market.tax,)
+    agents = range(case.costs.size)
+    sums = []
+    for kind in (PerUnitTax, AdValoremTax):
+        rates = [np.broadcast_to(tax.rate, case.costs.shape).tolist() for tax in taxes if isinstance(tax, kind)]
+        sums.append([math.fsum(each[i] for each in rates) for i in agents])
+    return sums[0], sums[1]

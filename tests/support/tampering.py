@@ -17,6 +17,7 @@ def tampered(case: CapacityCase, clearing: Clearing, **changes: object) -> Clear
 def certificate_of(case: CapacityCase, clearing: Clearing) -> Certificate:
     """Certify an answer to a case at fixed supply."""
     return certify(
+        case.market.supply,
         case.demand,
         case.valuations,
         case.costs,
@@ -24,7 +25,6 @@ def certificate_of(case: CapacityCase, clearing: Clearing) -> Certificate:
         clearing.price,
         clearing.allocation,
         clearing.payments,
-        quantity=case.quantity,
         tax_revenue=clearing.tax_revenue,
         seller_revenue=clearing.seller_revenue,
     )

@@ -2,8 +2,26 @@
 
 from walras.market.testing.domains.capacity import CapacityBids, User
 from walras.market.testing.domains.choice import DOMAINS, domain_of
+from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
+from walras.market.testing.domains.packages import Packages
+from walras.market.testing.domains.positions import Positions
 from walras.market.testing.domains.sealed_bids import SealedBids
+from walras.market.testing.domains.tax_codes import Incomes
 from walras.market.testing.domains.two_sided import Buyer, Seller, TwoSided
 
-__all__ = ["DOMAINS", "Buyer", "CapacityBids", "Matching", "SealedBids", "Seller", "TwoSided", "User", "domain_of"]
+__all__ = [
+    "DOMAINS",
+    "Buyer",
+    "CapacityBids",
+    "FisherBids",
+    "Incomes",
+    "Matching",
+    "Packages",
+    "Positions",
+    "SealedBids",
+    "Seller",
+    "TwoSided",
+    "User",
+    "domain_of",
+]

@@ -12,7 +12,8 @@ from walras.market.demand import Demand, StepDemand
 from walras.market.properties import Property
 from walras.market.supply import FixedSupply
 from walras.market.testing.domains.money import amounts_of_money
-from walras.market.testing.quasilinear import Outcome, QuasiLinearDomain
+from walras.market.testing.quasilinear import TOLERANCE, Outcome, QuasiLinearDomain, Trial
+from walras.market.testing.search import PropertyTest
 from walras.market.validation import FloatArray
 
 __all__ = ["CapacityBids", "User"]
@@ -59,10 +60,17 @@ class CapacityBids(QuasiLinearDomain):
         """Give the domain that fits a market."""
         return cls(market.demand, market.supply.quantity if isinstance(market.supply, FixedSupply) else None)
 
+    def tests(self) -> tuple[PropertyTest, ...]:
+        """Give the tests of direct mechanisms, and that of a price."""
+        trials = self.profiles().map(Trial)
+        return (*super().tests(), PropertyTest(Property.COMPLEMENTARY_SLACKNESS, trials, self._slack))
+
     def profiles(self) -> SearchStrategy[tuple[Any, ...]]:
-        """Agents who could each use more than is for sale, so that every market has a price."""
+        """Agents who could use more than is for sale, so that every market has a price."""
         need = self.quantity or 1.0
-        costs = st.sampled_from([1.5 * need, 2.0 * need, 3.0 * need])
+        # Whole agents who need more than there is would all go without.
+        whole = isinstance(self.demand, StepDemand) and not self.demand.divisible
+        costs = st.sampled_from([0.5 * need, 0.75 * need, need] if whole else [1.5 * need, 2.0 * need, 3.0 * need])
         users = st.builds(User, amounts_of_money(), costs)
         return st.lists(users, min_size=1, max_size=self.most_agents).map(tuple)
 
@@ -122,6 +130,33 @@ class CapacityBids(QuasiLinearDomain):
     def is_tied(self, profile: tuple[Any, ...]) -> bool:
         """Whether two agents have one valuation."""
         return len({user.valuation for user in profile}) < len(profile)
+
+    def _slack(self, mechanism: Any, trial: Trial) -> str | None:
+        """See that shares are best responses to what a unit costs, and that a unit with a price is sold.
+
+        The unit price is read off the payments; who gets nothing is asked at the highest that anyone pays.
+        """
+        valuations = np.array([user.valuation for user in trial.reports])
+        costs = np.array([user.cost for user in trial.reports])
+        result = mechanism.clear(valuations, costs)
+        shares = np.asarray(result.allocation, dtype=np.float64)
+        units = costs * shares
+        paid = np.divide(result.payments, units, out=np.full(units.size, np.nan), where=units > 0.0)
+        unit_prices = np.where(units > 0.0, paid, np.nanmax(paid) if (units > 0.0).any() else result.price)
+        low, high = self.demand.supporting_margins(shares)
+        margins = valuations - unit_prices
+        off = np.maximum(low - margins, margins - high) - TOLERANCE * np.maximum(
+            np.abs(valuations), np.abs(unit_prices)
+        )
+        worst = int(np.argmax(off))
+        if off[worst] > TOLERANCE:
+            return (
+                f"agent {worst} with the valuation {valuations[worst]:g} gets {shares[worst]:g} of its use at a unit "
+                f"price of {unit_prices[worst]:g}"
+            )
+        if self.quantity is not None and result.price > TOLERANCE and units.sum() < self.quantity * (1.0 - TOLERANCE):
+            return f"{self.quantity - units.sum():g} units are unsold at the price {result.price:g}"
+        return None
 
     def _responses(self, profile: tuple[Any, ...], price: float) -> FloatArray:
         margins = np.array([user.valuation for user in profile]) - price

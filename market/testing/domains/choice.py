@@ -3,21 +3,50 @@
 from collections.abc import Callable
 from typing import Any
 
+from walras.market.auctions import (
+    CombinatorialAuction,
+    PositionAuction,
+    SealedBidAuction,
+    TwoSidedVCG,
+    UnitDemandAuction,
+)
 from walras.market.capacity import CapacityMarket
 from walras.market.errors import InvalidInputError
+from walras.market.fisher import FisherMarket
+from walras.market.taxation import TaxCode
 from walras.market.testing.domain import Domain
 from walras.market.testing.domains.capacity import CapacityBids
+from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
+from walras.market.testing.domains.packages import Packages
+from walras.market.testing.domains.positions import Positions
 from walras.market.testing.domains.sealed_bids import SealedBids
+from walras.market.testing.domains.tax_codes import Incomes
 from walras.market.testing.domains.two_sided import TwoSided
 
 __all__ = ["DOMAINS", "domain_of"]
 
 DOMAINS: dict[str, Callable[[], Domain]] = {
     "sealed-bids": SealedBids,
+    "positions": Positions,
+    "packages": Packages,
     "two-sided": TwoSided,
     "matching": Matching,
     "capacity": CapacityBids,
+    "fisher": FisherBids,
+    "incomes": Incomes,
+}
+
+# How to make the domain of each of our mechanisms.
+_MAKERS: dict[type, Callable[[Any], Domain]] = {
+    SealedBidAuction: lambda auction: SealedBids(auction.units, auction.demand),
+    PositionAuction: Positions.of,
+    CombinatorialAuction: Packages.of,
+    UnitDemandAuction: lambda auction: Matching(),
+    TwoSidedVCG: lambda auction: TwoSided(),
+    CapacityMarket: CapacityBids.of,
+    FisherMarket: FisherBids.of,
+    TaxCode: lambda code: Incomes(),
 }
 
 
@@ -32,9 +61,8 @@ def domain_of(mechanism: Any) -> Domain:
     named = getattr(mechanism, "domain", None)
     if isinstance(named, Domain):
         return named
-    match mechanism:
-        case CapacityMarket():
-            return CapacityBids.of(mechanism)
+    if type(mechanism) in _MAKERS:
+        return _MAKERS[type(mechanism)](mechanism)
     raise InvalidInputError(
         f"No domain is known for {type(mechanism).__name__}: pass domain=, or give the class an attribute `domain`. "
         f"The domains are {', '.join(DOMAINS)}."

@@ -1,0 +1,236 @@
+"""The quadratic program of a spatial market, in arrays, and the interior-point method that solves it.
+
+Every quantity is a variable `x_k` from 0 to `u_k`: what an order buys or sells, what an arc carries, and, so that there
+is always something to choose, what each node could trade with an outside world at prices so bad that nobody does:
+
+    min  sum_k c_k x_k + q_k x_k^2 / 2    subject to    A x = 0,  0 <= x <= u,
+
+with one row of A for each node: +1 where the variable brings goods, -1 where it takes them. The multipliers of the rows
+are the nodes' prices. Prices are bounded by the orders' prices, so a straight curve has a largest quantity too, and
+every `u_k` is finite. A primal-dual method with Mehrotra's predictor and corrector follows the central path; each step
+solves one system with the weighted Laplacian of the network, `A D A^T`.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from walras.market.networks.curves import Orders
+from walras.market.networks.graph import Arcs
+from walras.market.validation import FloatArray, IntArray
+
+__all__ = ["Program", "ProgramSolution", "program_of", "solve_program"]
+
+_MOST_STEPS = 100
+_TARGET_GAP = 1e-14
+_DENSE_NODES = 1500
+
+
+class Program(NamedTuple):
+    """The program in units of its own: prices from 0 to 1 between those named, quantities relative to the volume.
+
+    Attributes
+    ----------
+    demand, supply
+        Orders as given.
+    arcs
+        Ways that goods can go.
+    nodes
+        Number of nodes.
+    tails, heads
+        Node from which each variable takes goods, and to which it brings them; -1 for none. Variables stand in the
+        order demand orders, supply orders, arcs, imports, exports.
+    costs, slopes, bounds
+        The `c`, `q` and `u` above, in own units.
+    lowest_price, price_unit, volume
+        Own units: a price p is `lowest_price + price_unit * p`, a quantity x is `volume * x`.
+    """
+
+    demand: Orders
+    supply: Orders
+    arcs: Arcs
+    nodes: int
+    tails: IntArray
+    heads: IntArray
+    costs: FloatArray
+    slopes: FloatArray
+    bounds: FloatArray
+    lowest_price: float
+    price_unit: float
+    volume: float
+
+
+class ProgramSolution(NamedTuple):
+    """Variables, node prices, and slacks of the bounds, in own units; whether the method reached its target."""
+
+    x: FloatArray
+    prices: FloatArray
+    lower_slacks: FloatArray
+    upper_slacks: FloatArray
+    converged: bool
+
+
+def program_of(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> Program | None:
+    """Lay out the program; None if nothing can be gained by trade, whatever it costs to carry."""
+    if demand.prices.size == 0 or supply.prices.size == 0:
+        return None
+    low, high = float(np.min(supply.prices)), float(np.max(demand.prices))
+    unit = high - low
+    if not unit > 0.0:
+        return None
+    # No demand order buys at a price below `low`, and no supply order sells above `high`.
+    most_bought = _most(demand, demand.prices - low)
+    most_sold = _most(supply, high - supply.prices)
+    volume = min(math.fsum(most_bought), math.fsum(most_sold))
+    if not volume > 0.0:
+        return None
+    room = np.full(2 * nodes, 2.0)
+    node = np.arange(nodes)
+    none_of = np.full
+    return Program(
+        demand=demand,
+        supply=supply,
+        arcs=arcs,
+        nodes=nodes,
+        tails=np.concatenate((demand.nodes, none_of(supply.nodes.size, -1), arcs.tails, none_of(nodes, -1), node)),
+        heads=np.concatenate((none_of(demand.nodes.size, -1), supply.nodes, arcs.heads, node, none_of(nodes, -1))),
+        costs=np.concatenate(
+            (
+                (low - demand.prices) / unit,
+                (supply.prices - low) / unit,
+                np.minimum(arcs.costs / unit, 4.0),  # nobody pays more than the whole range for carriage
+                np.full(nodes, 1.5),
+                np.full(nodes, 0.5),
+            )
+        ),
+        slopes=np.concatenate((demand.slopes, supply.slopes, np.zeros(arcs.costs.size + 2 * nodes))) / unit * volume,
+        bounds=np.concatenate(
+            (most_bought / volume, most_sold / volume, np.minimum(arcs.capacities / volume, 2.0), room)
+        ),
+        lowest_price=low,
+        price_unit=unit,
+        volume=volume,
+    )
+
+
+def _most(orders: Orders, gains: FloatArray) -> FloatArray:
+    """Most units of each order, at the best price that there can be; 0 if even that is too bad."""
+    straight = orders.slopes > 0.0
+    with np.errstate(over="ignore"):
+        reach = np.where(
+            straight, gains / np.where(straight, orders.slopes, 1.0), np.where(gains >= 0.0, orders.most, 0.0)
+        )
+    return np.maximum(np.minimum(reach, orders.most), 0.0)
+
+
+def solve_program(program: Program) -> ProgramSolution:
+    """Follow the central path until the gap is at rounding, or steps bring nothing more."""
+    open_ = program.bounds > 0.0  # what can only be 0 stays out
+    tails, heads = program.tails[open_], program.heads[open_]
+    c, q, u = program.costs[open_], program.slopes[open_], program.bounds[open_]
+    incidence = _incidence(tails, heads, program.nodes)
+    laplacian = _Laplacian(tails, heads, program.nodes)
+
+    x, p = 0.5 * u, np.full(program.nodes, 0.5)
+    z, y = np.ones_like(x), np.ones_like(x)
+    best, best_measure = (x, p, z, y), math.inf
+    for _ in range(_MOST_STEPS):
+        w = u - x
+        balance = -(incidence @ x)
+        dual = -(c + q * x - incidence.T @ p - z + y)
+        gap = float(np.dot(x, z) + np.dot(w, y)) / (2 * x.size)
+        measure = max(gap, float(np.max(np.abs(balance))), float(np.max(np.abs(dual))))
+        if not measure < best_measure and gap < 1e-11:
+            break
+        if measure < best_measure:
+            best, best_measure = (x, p, z, y), measure
+        if measure < _TARGET_GAP:
+            break
+        with np.errstate(over="ignore", divide="ignore"):
+            weights = 1.0 / (q + z / x + y / w)
+        if not np.all(weights > 0.0):
+            break
+        solve = laplacian.factorised(weights)
+        if solve is None:  # as exact as it gets: the weights span more than float64 holds
+            break
+
+        def direction(centre_x: FloatArray, centre_w: FloatArray) -> tuple[FloatArray, ...]:
+            residual = dual + centre_x / x - centre_w / w
+            dp = solve(balance - incidence @ (weights * residual))
+            dx = weights * (incidence.T @ dp + residual)
+            return dx, dp, (centre_x - z * dx) / x, (centre_w + y * dx) / w
+
+        dx, dp, dz, dy = direction(-x * z, -w * y)
+        primal, reduced = _longest(x, w, dx), _longest(z, y, dz, dy)
+        after = np.dot(x + primal * dx, z + reduced * dz) + np.dot(w - primal * dx, y + reduced * dy)
+        centring = (float(after) / (2 * x.size) / gap) ** 3
+        target = centring * gap
+        dx, dp, dz, dy = direction(target - x * z - dx * dz, target - w * y + dx * dy)
+        step = 0.9995 * min(_longest(x, w, dx), _longest(z, y, dz, dy))
+        if step < 1e-12:
+            break
+        x, p, z, y = x + step * dx, p + step * dp, z + step * dz, y + step * dy
+    x, p, z, y = best
+    return ProgramSolution(_spread(x, open_), p, _spread(z, open_), _spread(y, open_), best_measure < 1e-9)
+
+
+def _longest(first: FloatArray, second: FloatArray, step: FloatArray, second_step: FloatArray | None = None) -> float:
+    """Longest step in (0, 1] that keeps both vectors at 0 or above; the second moves against the first by default."""
+    other = -step if second_step is None else second_step
+    ratios = [float(np.min(-a[d < 0.0] / d[d < 0.0], initial=1.0)) for a, d in ((first, step), (second, other))]
+    return min(ratios)
+
+
+def _spread(values: FloatArray, places: np.ndarray[Any, np.dtype[np.bool_]]) -> FloatArray:
+    full = np.zeros(places.size)
+    full[places] = values
+    return full
+
+
+def _incidence(tails: IntArray, heads: IntArray, nodes: int) -> Any:
+    from scipy.sparse import csr_array
+
+    variables = np.arange(tails.size)
+    brings, takes = heads >= 0, tails >= 0
+    entries = np.concatenate((np.ones(int(brings.sum())), -np.ones(int(takes.sum()))))
+    rows = np.concatenate((heads[brings], tails[takes]))
+    columns = np.concatenate((variables[brings], variables[takes]))
+    return csr_array((entries, (rows, columns)), shape=(nodes, tails.size))
+
+
+class _Laplacian:
+    """`A D A^T` for changing weights D: factorised densely for up to 1,500 nodes, sparsely beyond."""
+
+    def __init__(self, tails: IntArray, heads: IntArray, nodes: int) -> None:
+        self._tails, self._heads, self._nodes = tails, heads, nodes
+        self._carries = (tails >= 0) & (heads >= 0)
+
+    def factorised(self, weights: FloatArray) -> Any:
+        """Give a function that solves the system for a right-hand side; None if it is singular to rounding."""
+        from scipy.linalg import cho_factor, cho_solve
+        from scipy.sparse import csc_array
+        from scipy.sparse.linalg import splu
+
+        nodes, carries = self._nodes, self._carries
+        tails, heads, links = self._tails[carries], self._heads[carries], weights[carries]
+        diagonal = np.zeros(nodes)
+        for ends in (self._tails, self._heads):
+            diagonal += np.bincount(ends[ends >= 0], weights[ends >= 0], nodes)
+        node = np.arange(nodes)
+        entries = np.concatenate((diagonal, -links, -links))
+        rows, columns = np.concatenate((node, tails, heads)), np.concatenate((node, heads, tails))
+        matrix = csc_array((entries, (rows, columns)), shape=(nodes, nodes))
+        if nodes <= _DENSE_NODES:
+            try:
+                factor = cho_factor(matrix.toarray(), check_finite=False)
+            except np.linalg.LinAlgError:  # rounding made it indefinite; the sparse solver pivots
+                pass
+            else:
+                return lambda right: cho_solve(factor, right, check_finite=False)
+        try:
+            return splu(
+                matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
+            ).solve
+        except RuntimeError:
+            return None
