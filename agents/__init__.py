@@ -15,6 +15,7 @@ from walras.agents.ledger import Ledger
 from walras.agents.money import apportion
 from walras.agents.population import synthetic_population
 from walras.agents.treasury import Treasury
+from walras.agents.wealth_exchange import exchange_wealth, stationary_wealth_gini, stationary_wealth_law
 
 __all__ = [
     "AttentionHead",
@@ -32,5 +33,8 @@ __all__ = [
     "ZeroIntelligenceUnconstrained",
     "affordable_bids",
     "apportion",
+    "exchange_wealth",
+    "stationary_wealth_gini",
+    "stationary_wealth_law",
     "synthetic_population",
 ]

@@ -211,10 +211,9 @@ def _off_rising_curve(
         return math.nan
     offered = supply.quantity_at(price)
     in_units = max(sold - offered, offered - sold - remainder, 0.0) / (sold or total)
-    if sold == 0.0:  # nothing is sold at any price up to that of the first unit
-        in_money = max(price - supply.price_at(0.0), 0.0)
-    else:
-        in_money = abs(price - supply.price_at(sold))
+    # Nothing is sold at any price up to that of the first unit.
+    in_money = price - supply.price_at(sold)
+    in_money = max(in_money, 0.0) if sold == 0.0 else abs(in_money)
     if remainder > 0.0:  # whole agents: the curve between what is sold and what the next would add
         in_money = max(supply.price_at(sold) - price, price - supply.price_at(sold + remainder), 0.0)
     # A very inelastic supply meets a weak demand at a price that is 0 to float64.

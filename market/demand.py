@@ -42,9 +42,10 @@ class StepDemand:
     Parameters
     ----------
     divisible
-        By keyword. If True (the default), agents exactly at the margin are rationed: all of them get the same share, so that the
-        supply is sold to the last unit. If False no agent is served in part: whole agents are served in descending
-        order of net valuation (equal ones in the order given) until the next does not fit; the rest stays unsold.
+        By keyword. If True (the default), agents exactly at the margin are rationed: all of them get the same share, so
+        that the supply is sold to the last unit. If False no agent is served in part: whole agents are served in
+        descending order of net valuation (equal ones in the order given) until the next does not fit; the rest stays
+        unsold.
 
     Notes
     -----

@@ -188,12 +188,12 @@ def _bound(name: str, value: float, *, absent: float) -> float:
 
 
 def _scaled_power(amount: float, value: float, reference: float, exponent: float) -> float:
-    """`amount * (value / reference) ** exponent`, 0 or infinite where float64 ends; `amount` itself at the reference."""
+    """`amount * (value / reference) ** exponent`, 0 or infinite where float64 ends."""
     logarithm = exponent * (math.log(value) - math.log(reference))
     if abs(logarithm) < _LARGEST_EXPONENT:
         ratio = value / reference
         if 0.0 < ratio < math.inf:
-            return amount * ratio**exponent
+            return float(amount * ratio**exponent)
         return amount * math.exp(logarithm)
     total = logarithm + math.log(amount)
     return math.inf if total > _LARGEST_EXPONENT else math.exp(total)

@@ -51,11 +51,11 @@ __all__ = [
     "TwoSidedVCGCertificate",
     "TwoSidedVCGOutcome",
     "TwoSidedVCGStatus",
+    "UniformValues",
     "UnitDemandAuction",
     "UnitDemandCertificate",
     "UnitDemandOutcome",
     "UnitDemandStatus",
-    "UniformValues",
     "ValueLaw",
     "locally_envy_free_bids",
 ]

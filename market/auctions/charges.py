@@ -11,18 +11,20 @@ __all__ = ["charge"]
 
 def charge(rule: PaymentRule, ranking: Ranking, reserves: FloatArray) -> FloatArray:
     """Give the payments, shape (m, n). *Cost*: O(m n k)."""
+    payments: FloatArray
     match rule:
         case PaymentRule.DISCRIMINATORY:
-            return np.sum(ranking.bids, axis=-1, where=ranking.won)
+            payments = np.sum(ranking.bids, axis=-1, where=ranking.won)
         case PaymentRule.ALL_PAY:
-            return np.sum(ranking.bids, axis=-1)
+            payments = np.sum(ranking.bids, axis=-1)
         case PaymentRule.UNIFORM_HIGHEST_LOSING:
-            return _uniform(ranking, ranking.highest_losing, reserves)
+            payments = _uniform(ranking, ranking.highest_losing, reserves)
         case PaymentRule.UNIFORM_LOWEST_WINNING:
             sold = np.isfinite(ranking.lowest_winning)
-            return _uniform(ranking, np.where(sold, ranking.lowest_winning, 0.0), reserves)
+            payments = _uniform(ranking, np.where(sold, ranking.lowest_winning, 0.0), reserves)
         case PaymentRule.VICKREY:
-            return _vickrey(ranking, reserves)
+            payments = _vickrey(ranking, reserves)
+    return payments
 
 
 def _uniform(ranking: Ranking, price: FloatArray, reserves: FloatArray) -> FloatArray:
@@ -41,4 +43,5 @@ def _vickrey(ranking: Ranking, reserves: FloatArray) -> FloatArray:
     displaced = others & (np.cumsum(others, axis=-1) <= units[:, :, None])
     prices = np.maximum(losing, reserves[:, None])  # (m, n, k)
     unclaimed = units - np.sum(displaced, axis=-1)
-    return np.sum(prices, axis=-1, where=displaced) + unclaimed * reserves
+    payments: FloatArray = np.sum(prices, axis=-1, where=displaced) + unclaimed * reserves
+    return payments

@@ -50,7 +50,9 @@ def locally_envy_free_bids(
 
     Notes
     -----
-    *Ties*: bidders of equal score in the order given. *Cost*: O(n log n). *Source*: Edelman, Ostrovsky and Schwarz
+    *Ties*: bidders of equal score in the order given. Where two positions get equal clicks, some of the bids are equal;
+    the equilibrium needs them ranked by value, so give bidders in falling order of score, which `clear` then keeps.
+    *Cost*: O(n log n). *Source*: Edelman, Ostrovsky and Schwarz
     2007, theorem 1; both ends of the interval of equilibria, Varian 2007.
     """
     auction = instance_of("auction", auction, PositionAuction)

@@ -122,4 +122,5 @@ class AuctionBatch(Certified):
     @property
     def units_sold(self) -> IntArray:
         """Units sold in each auction, shape (...)."""
-        return np.sum(self.allocation, axis=-1)
+        sold: IntArray = np.sum(self.allocation, axis=-1)
+        return sold

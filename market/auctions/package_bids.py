@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from walras.market.errors import InvalidInputError
 from walras.market.validation import FloatArray, IntArray, nonnegative_number, nonnegative_vector
@@ -26,7 +25,7 @@ class PackageBid:
         Money that the package is worth, 0 or more.
     """
 
-    units: tuple[int, ...] | ArrayLike
+    units: tuple[int, ...] | Sequence[int] | IntArray
     value: float
 
     def __post_init__(self) -> None:
@@ -74,7 +73,7 @@ def tabulate(bids: Iterable[Sequence[PackageBid]], goods: int) -> PackageTable:
         If there are no bidders, an entry is not a sequence of `PackageBid`, a package names another number of goods, or
         a bidder names one package twice.
     """
-    if isinstance(bids, str | bytes | PackageBid) or not isinstance(bids, Iterable):
+    if not isinstance(bids, Iterable):
         raise InvalidInputError(f"bids must hold a sequence of PackageBid for each bidder, got {bids!r}.")
     listed = [_own_bids(bidder, own) for bidder, own in enumerate(bids)]
     if not listed:

@@ -1,8 +1,8 @@
 """Position auctions: advertisers bid per click for places of different worth.
 
 Position s gets alpha_s clicks per period, alpha_1 >= alpha_2 >= ... >= alpha_S; shown there, bidder i gets `alpha_s
-q_i` clicks, where q_i is its quality (1 if nothing is known). Bidder i bids b_i per click; bids above 0 that reach the
-reserve r are ranked by score `w_i = q_i b_i`, the best in the best position, which maximises the value of clicks at the
+q_i` clicks, where q_i is its quality (1 if nothing is known). Bidder i bids b_i per click; bids that reach the reserve
+r are ranked by score `w_i = q_i b_i`, the best in the best position, which maximises the value of clicks at the
 bids. Write c_1 >= c_2 >= ... for the scores of the bidders below position s, then zeros. The bidder i in position s
 pays per period
 
@@ -107,7 +107,7 @@ class PositionAuction:
         Parameters
         ----------
         bids
-            Money per click, 0 or more, shape (n,). A bid of 0 is no bid.
+            Money per click, 0 or more, shape (n,). Without a reserve a bid of 0 is a bid, too.
         quality
             Factor of the click rate of each bidder, above 0, shape (n,) or one for all.
         generator
@@ -131,10 +131,10 @@ class PositionAuction:
         bids = nonnegative_vector("bids", bids, of="bidder")
         quality = positive_vector("quality", quality, length=bids.size, of="bidder")
         self._check_size(bids, quality)
-        scores = np.where(bids >= self.reserve, bids, 0.0) * quality
         lots = np.arange(bids.size) if check_generator(generator) is None else _lots(generator, bids.size)
+        scores = bids * quality
         ranked = np.lexsort((lots, -scores))
-        ranked = ranked[: np.count_nonzero(scores)]
+        ranked = ranked[bids[ranked] >= self.reserve]
         positions = np.full(bids.size, -1)
         shown = ranked[: self._rates.size]
         positions[shown] = np.arange(shown.size)
@@ -157,7 +157,8 @@ class PositionAuction:
             return rates[:shown] * np.maximum(below[:shown], floors)
         steps = rates - np.append(rates[1:], 0.0)
         owed = np.maximum(below, floors[:, None]) * steps  # (shown, s): the cost of having each position or better
-        return np.sum(owed, axis=1, where=np.arange(rates.size) >= np.arange(shown)[:, None])
+        payments: FloatArray = np.sum(owed, axis=1, where=np.arange(rates.size) >= np.arange(shown)[:, None])
+        return payments
 
     def _outcome(
         self,

@@ -117,12 +117,13 @@ def certify_positions(
     positions, allocation, payments, revenue
         The answer.
     """
-    accepted = np.where(bids >= reserve, bids, 0.0)
+    is_accepted = bids >= reserve
+    accepted = np.where(is_accepted, bids, 0.0)
     shown = np.flatnonzero(positions >= 0)
     slots = positions[shown]
     expected = np.zeros_like(bids)
     is_ranking = np.array_equal(np.sort(slots), np.arange(slots.size)) and slots.size <= click_rates.size
-    if not is_ranking or np.any(accepted[shown] == 0.0) or np.any(positions < -1):
+    if not is_ranking or not np.all(is_accepted[shown]) or np.any(positions < -1):
         return PositionCertificate(1.0, 1.0, 1.0, 1.0, 1.0)
     expected[shown] = click_rates[slots] * quality[shown]
     misplaced = np.max(np.abs(allocation - expected) / np.maximum(np.maximum(expected, np.abs(allocation)), _TINY))

@@ -126,8 +126,8 @@ class IndependentPrivateValues:
         Notes
         -----
         Exact for `UniformValues` and one unit; otherwise by quadrature, to about 1e-12 for smooth laws. *Cost*:
-        O(m log m) evaluations of the distribution function. *Source*: Krishna 2010, chapters 2, 3 and 13; Riley and
-        Samuelson 1981.
+        O(m) evaluations of the distribution function, with K terms each.
+        *Source*: Krishna 2010, chapters 2, 3 and 13; Riley and Samuelson 1981.
         """
         instance_of("payment_rule", payment_rule, PaymentRule)
         values, reserve = self._values(values), nonnegative_number("reserve", reserve)
@@ -172,7 +172,12 @@ class IndependentPrivateValues:
         shape = (self.bidders - self.units, self.units + 1)
         start = float(betainc(*shape, below))
         answer = quad(
-            lambda level: float(self.law.ppf(betaincinv(*shape, level))), start, 1.0, epsrel=1e-10, limit=200, full_output=1
+            lambda level: float(self.law.ppf(betaincinv(*shape, level))),
+            start,
+            1.0,
+            epsrel=1e-10,
+            limit=200,
+            full_output=1,
         )
         mean, error = float(answer[0]), float(answer[1])
         if not (math.isfinite(mean) and error <= 1e-6 * abs(mean)):
@@ -243,12 +248,13 @@ class IndependentPrivateValues:
     def optimal_revenue(self) -> float:
         """Give the expected revenue of the best mechanism of all, for a seller who does not value the units.
 
-        For a regular law it is that of any format with the optimal reserve; otherwise bidders whose virtual values were
-        ironed to one number are served by lot, and the figure is exact to about 1e-6. *Source*: Myerson 1981.
+        If the virtual value rises wherever it is above 0, this is any format with the optimal reserve; otherwise
+        bidders whose virtual values were ironed to one number are served by lot, and the figure is exact to about 1e-6.
+        *Source*: Myerson 1981.
         """
-        if self.is_regular:
-            return self.expected_revenue(self.optimal_reserve())
         hull = revenue_hull(self.law)
+        if not np.any(hull.is_ironed & (hull.slopes > 0.0)):  # who is served is never decided by lot
+            return self.expected_revenue(self.optimal_reserve())
         wins = np.diff(self._winners_below(hull.quantiles))
         return float(np.sum(np.maximum(hull.slopes, 0.0) * wins))
 
@@ -259,9 +265,9 @@ class IndependentPrivateValues:
         from scipy.special import betainc
 
         others = self.bidders - self.units
-        return self.bidders * quantiles * betainc(others, self.units, quantiles) - others * betainc(
-            others + 1, self.units, quantiles
-        )
+        all_below = self.bidders * quantiles * betainc(others, self.units, quantiles)
+        winners: FloatArray = all_below - others * betainc(others + 1, self.units, quantiles)
+        return winners
 
     def _polished(self, lower: float, upper: float, seller_value: float) -> float:
         """Give the best price between two neighbours on the grid."""
@@ -302,7 +308,8 @@ class IndependentPrivateValues:
         for above in range(1, self.units):  # j of the others above; F = 1 leaves the first term alone
             ways = math.lgamma(others + 1) - math.lgamma(above + 1) - math.lgamma(others - above + 1)
             logs = np.logaddexp(logs, ways + above * log_above + (others - above) * log_below)
-        return np.minimum(logs, 0.0)
+        capped: FloatArray = np.minimum(logs, 0.0)
+        return capped
 
     def _values(self, values: ArrayLike) -> FloatArray:
         """Give values in the law's support, shape (m,)."""

@@ -68,27 +68,30 @@ def _largest(residuals: FloatArray) -> float:
 def _bids_for(accepted: FloatArray, taken: IntArray) -> FloatArray:
     """Give the sum of each bidder's first `taken` bids, shape (m, n)."""
     demand = accepted.shape[-1]
-    return np.sum(accepted, axis=-1, where=np.arange(demand) < taken[:, :, None])
+    sums: FloatArray = np.sum(accepted, axis=-1, where=np.arange(demand) < taken[:, :, None])
+    return sums
 
 
 def _owed(rule: PaymentRule, accepted: FloatArray, reserves: FloatArray, units: int, taken: IntArray) -> FloatArray:
     """Payments that the rule asks for, given who gets what."""
     demand = accepted.shape[-1]
+    owed: FloatArray
     match rule:
         case PaymentRule.DISCRIMINATORY:
-            return _bids_for(accepted, taken)
+            owed = _bids_for(accepted, taken)
         case PaymentRule.ALL_PAY:
-            return np.sum(accepted, axis=-1)
+            owed = np.sum(accepted, axis=-1)
         case PaymentRule.UNIFORM_HIGHEST_LOSING:
             lost = np.arange(demand) >= taken[:, :, None]
             price = np.max(accepted, axis=(1, 2), where=lost, initial=0.0)
-            return np.maximum(price[:, None], reserves) * taken
+            owed = np.maximum(price[:, None], reserves) * taken
         case PaymentRule.UNIFORM_LOWEST_WINNING:
             won = np.arange(demand) < taken[:, :, None]
             price = np.min(accepted, axis=(1, 2), where=won, initial=np.inf)
-            return np.where(taken > 0, np.maximum(price[:, None], reserves), 0.0) * taken
+            owed = np.where(taken > 0, np.maximum(price[:, None], reserves), 0.0) * taken
         case PaymentRule.VICKREY:
-            return _vickrey_owed(accepted, reserves, units, taken)
+            owed = _vickrey_owed(accepted, reserves, units, taken)
+    return owed
 
 
 def _vickrey_owed(accepted: FloatArray, reserves: FloatArray, units: int, taken: IntArray) -> FloatArray:
@@ -115,4 +118,5 @@ def _vickrey_owed(accepted: FloatArray, reserves: FloatArray, units: int, taken:
     places = np.minimum(np.maximum(wanted, 0) + own, total)
     rivals = np.take_along_axis(falling, places.reshape(auctions, -1), axis=1).reshape(accepted.shape)
     prices = np.maximum(rivals, reserves[:, None])
-    return np.sum(prices, axis=-1, where=np.arange(demand) < taken[:, :, None])
+    owed: FloatArray = np.sum(prices, axis=-1, where=np.arange(demand) < taken[:, :, None])
+    return owed

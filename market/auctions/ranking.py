@@ -42,7 +42,8 @@ class Ranking:
     @property
     def allocation(self) -> IntArray:
         """Units of each bidder, shape (m, n)."""
-        return np.sum(self.won, axis=-1, dtype=np.int64)
+        units: IntArray = np.sum(self.won, axis=-1, dtype=np.int64)
+        return units
 
     @property
     def highest_losing(self) -> FloatArray:
@@ -54,7 +55,8 @@ class Ranking:
     @property
     def lowest_winning(self) -> FloatArray:
         """Lowest bid that wins a unit, infinite if nothing is sold, shape (m,)."""
-        return np.min(self.bids, axis=(1, 2), where=self.won, initial=np.inf)
+        lowest: FloatArray = np.min(self.bids, axis=(1, 2), where=self.won, initial=np.inf)
+        return lowest
 
 
 def accepted_bids(bids: FloatArray, reserves: FloatArray) -> FloatArray:

@@ -178,7 +178,8 @@ class SealedBidAuction:
             array = array[..., None]
         elif array.shape[-1] != self.demand:
             raise InvalidInputError(
-                f"bids must have shape (..., n, {self.demand}), as SealedBidAuction.demand says; got shape {array.shape}."
+                f"bids must have shape (..., n, {self.demand}) if SealedBidAuction.demand is {self.demand}; got shape "
+                f"{array.shape}."
             )
         leading, own = array.shape[:-2], array.shape[-2:]
         batch = self._clear(array.reshape(-1, *own), generator)

@@ -1,13 +1,14 @@
 """How far below its value a bidder bids who pays its own bid.
 
-With G(v) the probability that value v is among the winning ones, the bidder in a symmetric equilibrium shades its bid by
+With G(v) the probability that value v is among the winning ones, a bidder in the symmetric equilibrium shades its bid
+by
 
     I(v) = integral from r to v of G(x) / G(v) dx.
 
-Between sorted points `a < b` it satisfies `I(b) = I(a) G(a) / G(b) + integral from a to b of G(x) / G(b) dx`, so one
-sweep of panels serves all values, and ratios of G are differences of logarithms, which neither overflow nor underflow
-for thousands of bidders. Panels end at the values, at quantiles of the law spread evenly, and at quantiles that crowd
-towards both ends of the support, where laws may have roots or long tails.
+Between points `a < b` it satisfies `I(b) = I(a) G(a) / G(b) + integral from a to b of G(x) / G(b) dx`. One sweep over a
+grid gives I there, and one step more gives it at each value. Ratios of G are differences of logarithms, which neither
+overflow nor underflow for thousands of bidders. The grid holds quantiles of the law, spread evenly and, towards both
+ends of the support, where laws may have roots or long tails, ever closer.
 """
 
 from collections.abc import Callable
@@ -21,47 +22,61 @@ from walras.market.validation import FloatArray
 __all__ = ["shading"]
 
 _MOST_PANELS = 4096
-_TOLERANCE = 1e-6  # largest difference between the two quadratures, as a fraction of the largest value
+_BLOCK = 65536  # values at a time, to bound memory
+_TOLERANCE = 1e-6  # largest difference between quadratures of two orders, as a fraction of the highest grid point
 
 
 def shading(
     law: ValueLaw, log_winning: Callable[[FloatArray], FloatArray], bidders: int, start: float, values: FloatArray
 ) -> FloatArray:
-    """Give I at `values`, shape (n,), each of them `start` or more; raise `NotConvergedError` if it is not known well.
+    """Give I at `values`, shape (m,), each of them `start` or more; raise `NotConvergedError` if it is not known well.
 
-    `log_winning` gives log G. *Cost*: O(n log n) evaluations of it, 24 for each panel.
+    `log_winning` gives log G. *Cost*: 16 evaluations of it for each value, and some thousands for the grid.
     """
-    points = _breakpoints(law, bidders, start, values)
-    rough, fine = (_sweep(log_winning, points, order) for order in (8, 16))
-    error = float(np.max(np.abs(fine - rough), initial=0.0))
-    if not error <= _TOLERANCE * float(points[-1]):
+    grid = _grid(law, bidders, start, float(np.max(values)))
+    rough, fine = (_sweep(log_winning, grid, order) for order in (8, 16))
+    error = float(np.max(np.abs(fine - rough)))
+    if not error <= _TOLERANCE * float(grid[-1]):
         raise NotConvergedError(
             f"Equilibrium bids are known only to within {error:.2g} (money): the law's distribution function must be "
             "continuous, and smooth but for a few kinks."
         )
-    return fine[np.searchsorted(points, values)]
+    shaded = np.empty_like(values)
+    for first in range(0, values.size, _BLOCK):
+        block = values[first : first + _BLOCK]
+        place = np.searchsorted(grid, block, side="right") - 1
+        decays, panels = _steps(log_winning, grid[place], block, 16)
+        shaded[first : first + _BLOCK] = fine[place] * decays + panels
+    return shaded
 
 
-def _breakpoints(law: ValueLaw, bidders: int, start: float, values: FloatArray) -> FloatArray:
-    """Ends of panels from `start` to the highest value, ascending."""
+def _grid(law: ValueLaw, bidders: int, start: float, highest: float) -> FloatArray:
+    """Points from `start` to at most `highest`, ascending."""
     even = np.linspace(0.0, 1.0, min(64 + bidders, _MOST_PANELS))[1:-1]
     crowded = 0.5 ** np.arange(1.0, 53.0)
     quantiles = np.asarray(law.ppf(np.concatenate([even, crowded, 1.0 - crowded])), dtype=np.float64)
-    inner = quantiles[(quantiles > start) & (quantiles < np.max(values))]
-    return np.unique(np.concatenate([[start], inner, values]))
+    inner = quantiles[(quantiles > start) & (quantiles < highest)]
+    return np.unique(np.concatenate([[start], inner]))
 
 
-def _sweep(log_winning: Callable[[FloatArray], FloatArray], points: FloatArray, order: int) -> FloatArray:
-    """I at each of the points, by Gauss-Legendre quadrature of the given order in each panel."""
-    nodes, weights = np.polynomial.legendre.leggauss(order)
-    widths = np.diff(points)
-    inside = points[:-1, None] + widths[:, None] * (0.5 * (nodes + 1.0))  # (panels, order)
-    log_ends = log_winning(points)
-    ends = np.where(np.isfinite(log_ends[1:]), log_ends[1:], 0.0)
-    ratios = np.exp(np.minimum(log_winning(inside.ravel()).reshape(inside.shape) - ends[:, None], 0.0))
-    panels = 0.5 * widths * (ratios @ weights)
-    decays = np.exp(np.minimum(log_ends[:-1] - ends, 0.0))
+def _sweep(log_winning: Callable[[FloatArray], FloatArray], grid: FloatArray, order: int) -> FloatArray:
+    """I at each point of the grid."""
+    decays, panels = _steps(log_winning, grid[:-1], grid[1:], order)
     shaded = [0.0]
     for decay, panel in zip(decays.tolist(), panels.tolist(), strict=True):  # each step needs the one before
         shaded.append(shaded[-1] * decay + panel)
     return np.array(shaded)
+
+
+def _steps(
+    log_winning: Callable[[FloatArray], FloatArray], lower: FloatArray, upper: FloatArray, order: int
+) -> tuple[FloatArray, FloatArray]:
+    """For each pair of points, G(a) / G(b) and the integral of G(x) / G(b), by Gauss-Legendre quadrature."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    widths = upper - lower
+    inside = lower[:, None] + widths[:, None] * (0.5 * (nodes + 1.0))  # (pairs, order)
+    ends = log_winning(upper)
+    ends = np.where(np.isfinite(ends), ends, 0.0)  # where G(b) = 0, b is the lowest value, and the panel has no width
+    ratios = np.exp(np.minimum(log_winning(inside.ravel()).reshape(inside.shape) - ends[:, None], 0.0))
+    decays = np.exp(np.minimum(log_winning(lower) - ends, 0.0))
+    return decays, 0.5 * widths * (ratios @ weights)

@@ -162,7 +162,8 @@ class TwoSidedVCG:
         buyer_allocation, seller_allocation = np.zeros(bids.size, np.int64), np.zeros(asks.size, np.int64)
         buyer_allocation[buyers[:quantity]] = 1
         seller_allocation[sellers[:quantity]] = 1
-        payments, receipts = buyer_price * buyer_allocation, seller_price * seller_allocation
+        payments = np.where(buyer_allocation > 0, buyer_price, 0.0)
+        receipts = np.where(seller_allocation > 0, seller_price, 0.0)
         return TwoSidedVCGOutcome(
             buyer_allocation=buyer_allocation,
             seller_allocation=seller_allocation,

@@ -2,8 +2,8 @@
 
 Bidder i values object j at v_ij; the seller keeps object j unless its price reaches r_j. The auction picks the matching
 with the largest `sum (v_ij - r_j)` over matched pairs, W, and bidder i pays what its presence costs the others and the
-seller (Clarke): `v_i - (W - W_without_i)`, v_i being what it gets. These payments are the lowest competitive prices: the
-least p >= r such that each bidder gets an object that it likes best at p, and unsold objects cost r.
+seller (Clarke): `v_i - (W - W_without_i)`, v_i being what it gets. These payments are the lowest competitive prices:
+the least p >= r such that each bidder gets an object that it likes best at p, and unsold objects cost r.
 
 They are found without solving n + 1 matchings. Let bidder m(j) own object j. At competitive prices it wants no other
 object rather, and a bidder without an object wants none:
@@ -211,15 +211,21 @@ def _best_matching(gains: FloatArray) -> IntArray:
 def _lowest_prices(valuations: FloatArray, reserves: FloatArray, assignment: IntArray) -> FloatArray:
     """Raise prices from their least until no owner would rather have another object."""
     owners, others = np.flatnonzero(assignment >= 0), np.flatnonzero(assignment < 0)
-    prices = np.maximum(reserves, np.max(valuations[others], axis=0, initial=-np.inf))
+    prices = np.maximum(reserves, _highest(valuations[others]))
     owned = assignment[owners]
     extra = valuations[owners] - valuations[owners, owned][:, None]  # what another object is worth beyond one's own
     for _ in range(owners.size):  # a longest path passes each owned object once
-        raised = np.maximum(prices, np.max(prices[owned][:, None] + extra, axis=0, initial=-np.inf))
+        raised = np.maximum(prices, _highest(prices[owned][:, None] + extra))
         if np.array_equal(raised, prices):
             break
         prices = raised
     return prices
+
+
+def _highest(rows: FloatArray) -> FloatArray:
+    """Give the highest entry of each column; minus infinity where there are no rows."""
+    highest: FloatArray = np.max(rows, axis=0, initial=-np.inf)
+    return highest
 
 
 def certify_unit_demand(
@@ -262,16 +268,17 @@ def _room_below(valuations: FloatArray, reserves: FloatArray, assignment: IntArr
     """How far the price that has the most room could fall: the longest of the shortest paths over slacks."""
     from scipy.sparse.csgraph import csgraph_from_dense, dijkstra
 
-    bidders, objects = valuations.shape
+    objects = prices.size
     owners, others = np.flatnonzero(assignment >= 0), np.flatnonzero(assignment < 0)
     owned = assignment[owners]
-    least = np.maximum(reserves, np.max(valuations[others], axis=0, initial=-np.inf))
+    least = np.maximum(reserves, _highest(valuations[others]))
     slack = np.full((objects + 1, objects + 1), np.inf)  # the last node stands for the seller and bidders without one
     slack[objects, :objects] = prices - least
     slack[owned, :objects] = prices - prices[owned][:, None] - valuations[owners] + valuations[owners, owned][:, None]
     slack[owned, owned] = np.inf
     graph = csgraph_from_dense(np.maximum(slack, 0.0), null_value=np.inf)
-    return float(np.max(dijkstra(graph, indices=objects)[:objects]))
+    distances = dijkstra(graph, indices=[objects])[0]
+    return float(np.max(distances[:objects]))
 
 
 def _status(sold: int, objects: int) -> UnitDemandStatus:

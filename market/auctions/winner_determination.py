@@ -1,6 +1,7 @@
 """Winner determination: the best packages to accept, at most one per bidder, within the goods for sale.
 
-    maximise  sum_b (v_b - c . q_b) x_b,    sum_b q_b x_b <= supply,    sum of x over a bidder's bids <= 1,    x_b in {0, 1}
+    maximise sum_b (v_b - c . q_b) x_b   over x_b in {0, 1},
+    so that  sum_b q_b x_b <= supply     and, for each bidder, the sum of its x_b is at most 1.
 
 An integer program, NP-hard in general, solved by HiGHS' branch and bound. Two upper bounds prove an answer:
 
@@ -53,7 +54,7 @@ def determine_winners(
     # HiGHS stops at absolute gaps of 1e-6: measured in a unit that makes the largest gain about a million, that is
     # far below what float64 resolves in the sum. A power of two changes no digit.
     unit = 2.0 ** (np.floor(np.log2(np.max(gains))) - 20.0)
-    answer = _solve(table, gains[useful] / unit, useful, supply, integral=True, node_limit=node_limit)
+    answer = _solve(table, gains[useful] / unit, useful, supply, node_limit)
     chosen = useful if answer.x is None else useful[answer.x > 0.5]
     if answer.x is not None:
         accepted[chosen] = True
@@ -73,9 +74,8 @@ def shadow_prices(table: PackageTable, gains: FloatArray, supply: FloatArray) ->
     unit = 2.0 ** np.floor(np.log2(np.max(gains)))
     matrix, limits = _constraints(table, useful, supply)
     relaxed = linprog(-gains[useful] / unit, A_ub=matrix, b_ub=limits, bounds=(0.0, None), method="highs")
-    if relaxed.ineqlin is None:
-        return np.zeros(supply.size)
-    return np.maximum(-np.asarray(relaxed.ineqlin.marginals[: supply.size]), 0.0) * unit + 0.0
+    prices: FloatArray = np.maximum(-np.asarray(relaxed.ineqlin.marginals[: supply.size]), 0.0) * unit
+    return prices
 
 
 def price_bound(table: PackageTable, gains: FloatArray, supply: FloatArray, prices: FloatArray) -> float:
@@ -90,19 +90,18 @@ def _solve(
     gains: FloatArray,
     useful: NDArray[np.intp],
     supply: FloatArray,
-    *,
-    integral: bool,
     node_limit: int | None,
 ) -> Any:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     matrix, limits = _constraints(table, useful, supply)
+    options: Any = {"mip_rel_gap": 0.0} | ({} if node_limit is None else {"node_limit": node_limit})
     return milp(
         -gains,
-        integrality=np.full(gains.size, int(integral)),
+        integrality=np.ones(gains.size, dtype=np.int64),
         bounds=Bounds(0.0, 1.0),
         constraints=LinearConstraint(matrix, -np.inf, limits),
-        options={"mip_rel_gap": 0.0} | ({} if node_limit is None else {"node_limit": node_limit}),
+        options=options,
     )
 
 

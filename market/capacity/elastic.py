@@ -150,7 +150,7 @@ def clear_smooth_elastic(
 
 
 def _root(excess: Callable[[float, float], float], low: float, high: float, anchor: float, solve: Callable) -> float:  # type: ignore[type-arg]
-    """Offset where the excess changes its sign; at a bracket's end the inequality can be an equality, up to rounding."""
+    """Offset where the excess changes its sign; at a bracket's end it may be 0 already, up to rounding."""
     if excess(low, anchor) <= 0.0:
         return low
     if excess(high, anchor) >= 0.0:

@@ -1,9 +1,9 @@
 """Clearing under logit demand: one monotone equation in the price, solved to rounding.
 
-`sum_i w_i * sigmoid(k_i (e_i - p) / tau) = B`. The left side falls strictly in p, so the price is unique, and with `b =
-B / sum w` it lies between the least and the greatest `e_i - (tau / k_i) * logit(b)`: at the lower of the two every share
-is at least b, at the higher at most b. Prices are written `p = anchor + tau * u` with a nearby agent as anchor,
-so that nothing is lost when tau is tiny beside the valuations.
+`sum_i w_i * sigmoid(k_i (e_i - p) / tau) = B`. The left side falls strictly in p, so the price is unique, and with
+`b = B / sum w` it lies between the least and the greatest `e_i - (tau / k_i) * logit(b)`: at the lower of the two
+every share is at least b, at the higher at most b. Prices are written `p = anchor + tau * u` with a nearby agent as
+anchor, so that nothing is lost when tau is tiny beside the valuations.
 """
 
 import math

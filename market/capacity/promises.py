@@ -35,11 +35,9 @@ def promised_properties(supply: Supply, demand: Demand, tax: CapacityTax) -> fro
         held.add(Property.SCALE_FREE)
     if isinstance(supply, PostedPrice):
         held.add(Property.STRATEGY_PROOF)
-    if isinstance(supply, FixedSupply) and divisible:
-        held.add(Property.COMPLEMENTARY_SLACKNESS)
-        # A tax alike for all leaves their order as it is; but one on units drives some away where units may be left.
-        if uniform and (free_of_unit_taxes or not supply.free_disposal):
-            held.add(Property.EFFICIENT)
+    # A tax alike for all leaves their order as it is; but one on units drives some away where units may be left.
+    if isinstance(supply, FixedSupply) and divisible and uniform and (free_of_unit_taxes or not supply.free_disposal):
+        held |= {Property.COMPLEMENTARY_SLACKNESS, Property.EFFICIENT}
     return frozenset(held)
 
 

@@ -5,8 +5,8 @@
 with psi the demand rule's surplus at the best share; g is convex and smooth, and its minimisers are the clearing prices.
 Newton's method on the prices above 0, steps cut by a line search and projected on p >= 0 (Bertsekas 1982). Where the
 scale tau of demand is small beside the money at stake g is nearly a polyhedron, so tau is first taken large and then
-lowered in steps, each started from the last prices. Prices are written `p = centre + tau * u`: shares depend on `z_i -
-W_i u / s_i` with z_i the margins at the centre in units of the scale, so that nothing is lost when tau is tiny.
+lowered in steps, each started from the last prices. Prices are written `p = centre + tau * u`: shares depend on
+`z_i - W_i u / s_i` with z_i the margins at the centre in units of the scale: nothing is lost when tau is tiny.
 """
 
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ class _LocalDual:
         return _bounded_minimum(curvature, gradient, lowest - moved)
 
     def _within_trust(self, moved: FloatArray, direction: FloatArray) -> FloatArray:
-        """Shorten a direction that takes some margin far beyond where the model was made: curvature may vanish there."""
+        """Shorten a direction that takes some margin far from where the model was made: curvature may vanish there."""
         z = self.centred - self.reach @ moved
         largest = float(np.max(np.abs(self.reach @ direction) / (_TRUSTED * (1.0 + np.abs(z)))))
         return direction / max(largest, 1.0)

@@ -55,8 +55,8 @@ class ResourceMarket:
     quantities
         Units of each resource that are for sale, >= 0, shape (m,).
     demand
-        `StepDemand()`, `LinearDemand(width)` or `LogitDemand(temperature)`. Whole agents (`StepDemand(divisible=False)`)
-        are refused: prices that clear a market for indivisible bundles need not exist.
+        `StepDemand()`, `LinearDemand(width)` or `LogitDemand(temperature)`. Whole agents are refused: prices that clear
+        a market for indivisible bundles need not exist.
     tax
         `PerUnitTax(rate)`, one rate for all resources or one for each (money per unit); the default taxes nothing.
 
@@ -89,19 +89,14 @@ class ResourceMarket:
     @property
     def declared_properties(self) -> frozenset[Property]:
         """What holds under these rules, whatever agents bid."""
-        rates = set(self.tax.rate) if isinstance(self.tax.rate, tuple) else {self.tax.rate}
-        held = {
-            Property.FEASIBLE,
-            Property.INDIVIDUALLY_RATIONAL,
-            Property.MONOTONE,
-            Property.COMPLEMENTARY_SLACKNESS,
-        }
+        rates = set(np.atleast_1d(np.asarray(self.tax.rate, dtype=np.float64)).tolist())
+        held = {Property.FEASIBLE, Property.INDIVIDUALLY_RATIONAL, Property.MONOTONE}
         if not isinstance(self.demand, StepDemand):  # under step demand ties may be broken in favour of some
             held.add(Property.ANONYMOUS)
-        if min(rates) >= 0.0:  # type: ignore[type-var]
+        if min(rates) >= 0.0:
             held |= {Property.WEAKLY_BUDGET_BALANCED, Property.ENVY_FREE}
         if rates == {0.0}:
-            held.add(Property.EFFICIENT)
+            held |= {Property.COMPLEMENTARY_SLACKNESS, Property.EFFICIENT}
         return frozenset(held)
 
     def clear(self, valuations: ArrayLike, costs: ArrayLike, *, sizes: ArrayLike = 1.0) -> ResourceClearing:
@@ -127,8 +122,8 @@ class ResourceMarket:
         Raises
         ------
         InvalidInputError
-            NaN or infinite entries, costs below 0, sizes at or below 0, shapes that do not fit, amounts whose sums leave
-            float64.
+            NaN or infinite entries, costs below 0, sizes at or below 0, shapes that do not fit; amounts of money or
+            units so large that their sums leave float64.
 
         Notes
         -----
@@ -136,8 +131,8 @@ class ResourceMarket:
         optimal too the status says so. Where several price vectors clear, one of them is given.
         *Cost*: step demand, one linear program (HiGHS) of n variables and m constraints, and two more for the status.
         Smooth demand: some tens of Newton steps on the m prices, each O(n m^2 + m^3).
-        *Source*: Kelly 1997 for prices as multipliers of shared resources; Bertsekas 1982 for the projected Newton method;
-        Huangfu and Hall 2018 for the linear program (docs/reference/bibliography.md).
+        *Source*: prices as multipliers of shared resources, Kelly 1997; projected Newton method, Bertsekas 1982; the
+        solver of the linear program, Huangfu and Hall 2018 (docs/reference/bibliography.md).
         """
         valuations = finite_vector("valuations", valuations)
         supplies = np.array(self.quantities)
@@ -182,7 +177,8 @@ class ResourceMarket:
         needs = costs[:, closed]
         if isinstance(self.demand, LogitDemand):
             return np.where((needs > 0.0).any(axis=0), np.inf, 0.0)
-        return np.where(needs > 0.0, margins[:, np.newaxis] / np.where(needs > 0.0, needs, 1.0), 0.0).max(axis=0)
+        deterring = np.where(needs > 0.0, margins[:, np.newaxis] / np.where(needs > 0.0, needs, 1.0), 0.0)
+        return np.asarray(deterring.max(axis=0))
 
     def _settle(
         self,

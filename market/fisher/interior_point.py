@@ -34,6 +34,7 @@ __all__ = ["LinearSolution", "linear_equilibrium"]
 
 _IN_SIGHT = 3e-5  # largest gap from which the exact equilibrium is looked for
 _SMALLEST_CUTOFF = 1e-8  # of the pairs that are taken to carry money; see `exact_equilibrium`
+_INTERIOR_STEPS = 60  # most steps before the path of CES equilibria is tried instead
 _PATIENCE = 8  # steps in which the gap hardly falls
 _CUTOFFS = (1e-2, 1e-5, 1e-8)  # the same, along the path of CES equilibria
 _LARGEST_EXPONENT = 1e9  # on that path
@@ -42,6 +43,7 @@ _NEAR = 0.8  # largest gap of Cobb-Douglas spending at whose prices to start
 _FIRST_EXPONENT = 27.0  # of CES buyers at whose prices to start otherwise
 _FIRST = 0.7  # of the utility that the first prices allow
 _TO_THE_BOUNDARY = (0.95, 0.999)  # fraction of the way to it that a step may go: at first, and as the gap closes
+_LAGGING = 50.0  # times the gap: largest relative lack of utility with which mu falls on
 _LEAST_CENTRING = 1e-4  # what is left of mu after a step, at least: keeps all products x z of one size
 
 
@@ -86,7 +88,7 @@ def linear_equilibrium(table: Table, worth: FloatArray, budgets: FloatArray, *, 
             exact = exact_equilibrium(table, worth, budgets, point.budget_shares(table), cutoff)
             if exact is not None:
                 return LinearSolution(exact.revenue, exact.spending, steps, exact.unique)
-        if point.gap <= _SMALLEST_GAP or slow >= _PATIENCE or steps >= max_iterations:
+        if point.gap <= _SMALLEST_GAP or slow >= _PATIENCE or steps >= min(max_iterations, _INTERIOR_STEPS):
             return _along_the_path(table, worth, budgets, point.budget_shares(table), steps, max_iterations)
         with np.errstate(all="ignore"):  # rounding may spoil a step: its gap is then not smaller, but NaN
             following = point.next(table, worth, budgets)
@@ -191,7 +193,8 @@ class _Point:
             """
             d_revenue = factor.solve(crowding + table.over_buyers(weighted, missing / curvature))
             d_cost = (missing + table.over_goods(weighted, d_revenue)) / curvature
-            return d_revenue, d_cost, table.by_good(d_revenue) - worth * table.by_buyer(d_cost)
+            d_slacks = worth * table.by_buyer(d_cost)
+            return d_revenue, d_cost, np.subtract(table.by_good(d_revenue), d_slacks, out=d_slacks)
 
         # Predictor: straight for x z = 0, that is, target shares 0.
         gap = self.gap
@@ -203,7 +206,10 @@ class _Point:
         d_shares = -x - moved * inverse
         crossed = float(np.vdot(d_shares, d_slacks))
         gained = primal * float(np.vdot(d_shares, z)) + dual * float(moved.sum()) + primal * dual * crossed
-        mu = max(max(1.0 + gained / gap, 0.0) ** 3, _LEAST_CENTRING) * gap
+        centring = max(max(1.0 + gained / gap, 0.0) ** 3, _LEAST_CENTRING)
+        # Buyers must come near to the utility that they pay for before mu falls on: else a step may jump far away.
+        lacking = float(np.max(np.abs(table.buyer_dots(worth, x) / utility - 1.0)))
+        mu = gap * (1.0 if lacking > _LAGGING * gap else centring)
 
         # Corrector: x z = mu * weights, less what the predictor left out.
         d_shares *= d_slacks

@@ -157,8 +157,8 @@ class FisherMarket:
 
         *Ties*: where linear buyers are indifferent and the allocation is not unique, the one with the largest entropy
         of spending is given (the limit of CES utilities as rho -> 1), so that equals are treated equally. Bangs per
-        buck that agree to 1e-11 count as equal. Leontief buyers get no more of a good than they use; where prices are not
-        unique, those given are above 0 wherever some equilibrium's are.
+        buck that agree to 1e-11 count as equal. Leontief buyers get no more of a good than they use; where prices are
+        not unique, those given are above 0 wherever some equilibrium's are.
 
         *Cost*: closed form for Cobb-Douglas; otherwise O(n m^2 + m^3) for each of some ten to forty steps, or with
         sparse valuations the sum of squares of goods per buyer in place of n m^2; memory O(n m + m^2), sparse O(number

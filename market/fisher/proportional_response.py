@@ -13,8 +13,8 @@ geometrically close.
 Complements (rho < 0, Leontief) would overshoot: here the buyer divides its budget as it would at the prices just seen,
 `b_ij <- B_i q_ij(r)`. Since `log e_i`, the log of the cost of a unit of utility, is convex in log prices when goods
 are complements, with slopes q, each round minimises an upper bound of the dual that touches it: the dual never rises,
-and comes to rest only at an equilibrium. For Leontief buyers this is the expectation-maximisation algorithm for the weights of a
-mixture.
+and comes to rest only at an equilibrium. For Leontief buyers this is the expectation-maximisation algorithm for the
+weights of a mixture.
 
 Sources: Zhang 2011; Birnbaum, Devanur and Xiao 2011; for complements Cheung, Cole and Tao 2018.
 """

@@ -64,7 +64,7 @@ class DenseTable:
 
     def buyer_dots(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Sum of each buyer's products of entries, shape (n,)."""
-        return np.asarray(np.einsum("ij,ij->i", left, right))
+        return np.asarray(np.vecdot(left, right))
 
     def over_goods(self, entries: FloatArray, vector: FloatArray) -> FloatArray:
         """Sum over goods of entries times a number per good, shape (n,)."""

@@ -27,7 +27,7 @@ from walras.market.validation import (
     positive_vector,
 )
 
-__all__ = ["Curve", "LinearCurve", "Orders", "StepCurve", "orders_of"]
+__all__ = ["Curve", "LinearCurve", "Orders", "StepCurve", "both_sides", "orders_of"]
 
 # Quantities and amounts of money must stay below this, so that sums and products of them are numbers.
 _LARGEST = 1e150
@@ -122,6 +122,15 @@ def orders_of(name: str, curves: object, graph: Any) -> Orders:
     orders = Orders(table[:, 0].astype(np.int64), table[:, 1], table[:, 2], table[:, 3])
     _check_sizes(name, orders)
     return orders
+
+
+def both_sides(demand: object, supply: object, graph: Any) -> tuple[Orders, Orders]:
+    """Read the curves of both sides, neither of which may be empty."""
+    sides = orders_of("demand", demand, graph), orders_of("supply", supply, graph)
+    for name, orders in zip(("demand", "supply"), sides, strict=True):
+        if orders.prices.size == 0:
+            raise InvalidInputError(f"{name} is empty: a market needs at least one curve on each side.")
+    return sides
 
 
 def _check_sizes(name: str, orders: Orders) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-import networkx as nx
 import numpy as np
 
 from walras.market.errors import InvalidInputError
@@ -32,6 +31,8 @@ class Arcs:
         undirected graph m more follow them backwards.
     costs, capacities
         Money per unit carried, and most units (may be infinite), shape (a,).
+    opposites
+        Index of the arc that goes the other way between the same nodes, -1 where there is none, shape (a,).
     """
 
     edges: tuple[tuple[Hashable, Hashable], ...]
@@ -39,10 +40,13 @@ class Arcs:
     heads: IntArray
     costs: FloatArray
     capacities: FloatArray
+    opposites: IntArray
 
 
 def checked_graph(name: str, graph: object) -> Any:
     """Give a frozen copy of `graph`, or raise `InvalidInputError` if no market can stand on it."""
+    import networkx as nx
+
     if not isinstance(graph, nx.Graph) or graph.is_multigraph():
         raise InvalidInputError(
             f"{name} must be a networkx.Graph or networkx.DiGraph, without parallel edges; got {graph!r}."
@@ -80,13 +84,17 @@ def laid_out(name: str, graph: Any) -> Arcs:
     costs = np.array([_cost(name, edge, given) for edge, given in attributes], dtype=np.float64)
     capacities = np.array([_capacity(name, edge, given) for edge, given in attributes], dtype=np.float64)
     if graph.is_directed():
-        return Arcs(edges, tails, heads, costs, capacities)
+        ways = {way: arc for arc, way in enumerate(zip(tails.tolist(), heads.tolist(), strict=True))}
+        back = [ways.get(way, -1) for way in zip(heads.tolist(), tails.tolist(), strict=True)]
+        return Arcs(edges, tails, heads, costs, capacities, np.array(back, dtype=np.int64))
+    arc = np.arange(len(edges))
     return Arcs(
         edges,
         np.concatenate((tails, heads)),
         np.concatenate((heads, tails)),
         np.tile(costs, 2),
         np.tile(capacities, 2),
+        np.concatenate((arc + arc.size, arc)),
     )
 
 

@@ -89,10 +89,18 @@ def merged_by_free_carriage(demand: Orders, supply: Orders, arcs: Arcs, nodes: i
     groups = labels.astype(np.int64)
     tails, heads = groups[arcs.tails], groups[arcs.heads]
     between = tails != heads
+    place = np.append(np.cumsum(between) - 1, -1)  # -1 stays -1
     return Merged(
         demand=demand._replace(nodes=groups[demand.nodes]),
         supply=supply._replace(nodes=groups[supply.nodes]),
-        arcs=Arcs((), tails[between], heads[between], arcs.costs[between], arcs.capacities[between]),
+        arcs=Arcs(
+            edges=(),
+            tails=tails[between],
+            heads=heads[between],
+            costs=arcs.costs[between],
+            capacities=arcs.capacities[between],
+            opposites=place[arcs.opposites[between]],
+        ),
         nodes=int(number),
         groups=groups,
         all_arcs=arcs,

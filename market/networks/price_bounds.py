@@ -74,5 +74,4 @@ def _distances(starts: IntArray, ends: IntArray, lengths: FloatArray, entries: F
     keys = all_starts[order] * (nodes + 1) + all_ends[order]
     first = order[np.flatnonzero(np.diff(keys, prepend=-1) != 0)]
     graph = csr_array((all_lengths[first], (all_starts[first], all_ends[first])), shape=(nodes + 1, nodes + 1))
-    distances: FloatArray = dijkstra(graph, indices=nodes)[:nodes]
-    return distances
+    return dijkstra(graph, indices=np.array([nodes]))[0, :nodes]

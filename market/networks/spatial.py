@@ -21,17 +21,25 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from walras.market.errors import InvalidInputError
-from walras.market.networks.curves import Curve, Orders, orders_of
+from walras.market.networks.curves import Curve, Orders, both_sides
 from walras.market.networks.graph import Arcs, checked_graph, laid_out
-from walras.market.networks.merging import Merged, merged_by_free_carriage
+from walras.market.networks.merging import merged_by_free_carriage
+from walras.market.networks.parts import solve_in_parts
 from walras.market.networks.price_bounds import equilibrium_price_bounds
-from walras.market.networks.spatial_polish import SpatialAnswer, as_found, polished
-from walras.market.networks.spatial_program import program_of, solve_program
-from walras.market.networks.spatial_result import SpatialEquilibrium, SpatialStatus, certify_spatial
+from walras.market.networks.spatial_polish import SpatialAnswer
+from walras.market.networks.spatial_result import (
+    SpatialCertificate,
+    SpatialEquilibrium,
+    SpatialStatus,
+    certify_spatial,
+)
 from walras.market.properties import Property
+from walras.market.validation import FloatArray
 
 __all__ = ["SpatialMarket"]
+
+# Answers with a larger residual are not called equilibria.
+_EXACT = 1e-9
 
 
 @final
@@ -96,7 +104,8 @@ class SpatialMarket:
         Returns
         -------
         SpatialEquilibrium
-            Usually exact up to rounding; its certificate says how far it is from that.
+            Exact up to rounding where numbers are within some six orders of magnitude of each other. Beyond that it may
+            be less so: the status and the certificate say it.
 
         Raises
         ------
@@ -108,35 +117,14 @@ class SpatialMarket:
         *Cost*: some twenty systems with the network's Laplacian, solved densely in O(n^3) for up to 1,500 nodes,
         sparsely beyond.
         """
-        wanted, offered = orders_of("demand", demand, self.graph), orders_of("supply", supply, self.graph)
-        for name, orders in (("demand", wanted), ("supply", offered)):
-            if orders.prices.size == 0:
-                raise InvalidInputError(f"{name} is empty: a market needs at least one curve on each side.")
+        wanted, offered = both_sides(demand, supply, self.graph)
         arcs = laid_out("SpatialMarket.graph", self.graph)
         merged = merged_by_free_carriage(wanted, offered, arcs, self.graph.number_of_nodes())
-        answers, converged = _answers(merged)
-        candidates = [
-            _equilibrium(self.graph, wanted, offered, arcs, merged.unfolded(answer), converged=converged)
-            for answer in answers
-        ]
-        return min(candidates, key=lambda candidate: candidate.certificate.largest)
+        answer = solve_in_parts(merged.demand, merged.supply, merged.arcs, merged.nodes)
+        return _equilibrium(self.graph, wanted, offered, arcs, merged.unfolded(answer))
 
 
-def _answers(merged: Merged) -> tuple[list[SpatialAnswer], bool]:
-    """Answers to choose from, and whether the solver reached its target."""
-    program = program_of(merged.demand, merged.supply, merged.arcs, merged.nodes)
-    if program is None:
-        # Nobody trades at any price between the dearest demand and the cheapest supply.
-        between = 0.5 * float(np.max(merged.demand.prices)) + 0.5 * float(np.min(merged.supply.prices))
-        nothing = [np.zeros(part.size) for part in (merged.demand.prices, merged.supply.prices, merged.arcs.costs)]
-        return [SpatialAnswer(np.full(merged.nodes, between), *nothing)], True
-    solution = solve_program(program)
-    return [polished(program, solution), as_found(program, solution)], solution.converged
-
-
-def _equilibrium(
-    graph: Any, wanted: Orders, offered: Orders, arcs: Arcs, answer: SpatialAnswer, *, converged: bool
-) -> SpatialEquilibrium:
+def _equilibrium(graph: Any, wanted: Orders, offered: Orders, arcs: Arcs, answer: SpatialAnswer) -> SpatialEquilibrium:
     nodes = graph.number_of_nodes()
     found, demanded, supplied, carried = answer
     lowest, highest = equilibrium_price_bounds(wanted, offered, demanded, supplied, arcs, carried, found)
@@ -144,10 +132,11 @@ def _equilibrium(
     flows = carried[: len(arcs.edges)].copy()
     if carried.size > flows.size:
         flows -= carried[flows.size :]
-    demand, supply = np.bincount(wanted.nodes, demanded, nodes), np.bincount(offered.nodes, supplied, nodes)
-    value = np.bincount(wanted.nodes, (wanted.prices - 0.5 * wanted.slopes * demanded) * demanded, nodes)
-    cost = np.bincount(offered.nodes, (offered.prices + 0.5 * offered.slopes * supplied) * supplied, nodes)
+    demand, supply = _by_node(wanted, demanded, nodes), _by_node(offered, supplied, nodes)
+    value = _by_node(wanted, (wanted.prices - 0.5 * wanted.slopes * demanded) * demanded, nodes)
+    cost = _by_node(offered, (offered.prices + 0.5 * offered.slopes * supplied) * supplied, nodes)
     carriage = float(np.dot(arcs.costs, carried))
+    certificate = certify_spatial(wanted, offered, arcs, prices, demand, supply, flows)
     return SpatialEquilibrium(
         nodes=tuple(graph),
         prices=prices,
@@ -162,12 +151,16 @@ def _equilibrium(
         congestion_rent=float(np.dot(prices[arcs.heads] - prices[arcs.tails] - arcs.costs, carried)),
         carriage=carriage,
         surplus=float(np.sum(value) - np.sum(cost)) - carriage,
-        status=_status(demand, converged=converged),
-        certificate=certify_spatial(wanted, offered, arcs, prices, demand, supply, flows),
+        status=_status(demand, certificate),
+        certificate=certificate,
     )
 
 
-def _prices_within(lowest: np.ndarray, highest: np.ndarray, named: np.ndarray) -> np.ndarray:
+def _by_node(orders: Orders, amounts: FloatArray, nodes: int) -> FloatArray:
+    return np.bincount(orders.nodes, amounts, nodes).astype(np.float64)
+
+
+def _prices_within(lowest: FloatArray, highest: FloatArray, named: FloatArray) -> FloatArray:
     """Midpoints of the intervals, cut to the range of the prices that curves name.
 
     Cut to one range for all, equilibrium prices stay so: where goods move, or curves bind, prices lie in it anyhow, and
@@ -175,10 +168,11 @@ def _prices_within(lowest: np.ndarray, highest: np.ndarray, named: np.ndarray) -
     """
     least, most = float(np.min(named)), float(np.max(named))
     low, high = np.clip(lowest, least, most), np.clip(highest, least, most)
-    return low + 0.5 * (high - low)
+    middle: FloatArray = low + 0.5 * (high - low)
+    return middle
 
 
-def _status(demand: np.ndarray, *, converged: bool) -> SpatialStatus:
-    if not converged:
+def _status(demand: FloatArray, certificate: SpatialCertificate) -> SpatialStatus:
+    if certificate.violations(_EXACT):
         return SpatialStatus.NOT_CONVERGED
     return SpatialStatus.TRADED if demand.any() else SpatialStatus.NO_TRADE

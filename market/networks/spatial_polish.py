@@ -7,15 +7,21 @@ the straight curves. Quantities follow from prices, and what a forest of these a
 each node.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from walras.market.networks.forest import Forest, spanning_forest
 from walras.market.networks.spatial_program import Program, ProgramSolution
 from walras.market.validation import FloatArray, IntArray
 
+BoolArray: TypeAlias = NDArray[np.bool_]
+
 __all__ = ["SpatialAnswer", "as_found", "polished"]
+
+_MOST_PIECES = 30
+_SMALLEST_CHANGE = 1e-17
 
 
 class SpatialAnswer(NamedTuple):
@@ -50,8 +56,8 @@ def polished(program: Program, solution: ProgramSolution) -> SpatialAnswer:
     prices = _prices(
         program, solution.prices, x, free[:orders], forest, program.arcs.costs[carrying] / program.price_unit
     )
-    x[:orders] = _quantities(program, prices, x[:orders], free[:orders])
-    _settle_steps(program, x, free[:orders], forest, carrying)
+    x[:orders] = _quantities(program, prices, x[:orders])
+    _settle_steps(program, x, free[:orders], forest)
     _settle_arcs(program, x, forest, carrying)
     x = _without_round_trips(program, np.clip(x, np.where(np.arange(x.size) < orders, 0.0, -np.inf), bounds))
     return _in_market_units(program, np.maximum(x, 0.0), prices)
@@ -68,7 +74,7 @@ def _forest_of(program: Program, carrying: IntArray) -> Forest:
 
 
 def _prices(
-    program: Program, found: FloatArray, x: FloatArray, free: np.ndarray, forest: Forest, lengths: FloatArray
+    program: Program, found: FloatArray, x: FloatArray, free: BoolArray, forest: Forest, lengths: FloatArray
 ) -> FloatArray:
     """Prices: those found, made exact within trees, and each tree's level made to balance it."""
     trees, number = forest.trees, int(forest.trees.max()) + 1
@@ -80,12 +86,17 @@ def _prices(
     from_steps = _means(trees[nodes[steps]], (value - offsets[nodes])[steps], number)
     level = np.where(stepped, from_steps, level)
 
-    straight = free & (slopes > 0.0)
-    x[: free.size] = _quantities(program, level[trees] + offsets, x[: free.size], free)
-    excess = np.bincount(trees, _excess(program, x, internal=trees), number)
-    response = np.bincount(trees[nodes[straight]], 1.0 / slopes[straight], number)
-    balance = np.divide(excess, response, out=np.zeros(number), where=(response > 0.0) & ~stepped)
-    prices: FloatArray = (level - balance)[trees] + offsets
+    # Excess supply rises with the level, along straight pieces: Newton's method ends at the root after a few of them.
+    for _ in range(_MOST_PIECES):
+        x[: free.size] = _quantities(program, level[trees] + offsets, x[: free.size])
+        between = (slopes > 0.0) & (x[: free.size] > 0.0) & (x[: free.size] < program.bounds[: free.size])
+        excess = np.bincount(trees, _excess(program, x, internal=trees), number).astype(np.float64)
+        response = np.bincount(trees[nodes[between]], 1.0 / slopes[between], number)
+        change = np.divide(excess, response, out=np.zeros(number), where=(response > 0.0) & ~stepped)
+        level = level - change
+        if float(np.max(np.abs(change))) <= _SMALLEST_CHANGE:
+            break
+    prices: FloatArray = level[trees] + offsets
     return prices
 
 
@@ -98,10 +109,10 @@ def _orders(program: Program) -> tuple[IntArray, FloatArray, FloatArray, FloatAr
     return nodes, signs * program.costs[:count], program.slopes[:count], signs
 
 
-def _quantities(program: Program, prices: FloatArray, x: FloatArray, free: np.ndarray) -> FloatArray:
-    """Quantities of straight orders between their bounds at these prices; the others as they are."""
+def _quantities(program: Program, prices: FloatArray, x: FloatArray) -> FloatArray:
+    """Quantities of straight orders at these prices; of the others as they are."""
     nodes, value, slopes, signs = _orders(program)
-    straight = free & (slopes > 0.0)
+    straight = slopes > 0.0
     wanted = signs * (prices[nodes] - value) / np.where(straight, slopes, 1.0)
     quantities: FloatArray = np.where(straight, np.clip(wanted, 0.0, program.bounds[: x.size]), x)
     return quantities
@@ -115,21 +126,23 @@ def _excess(program: Program, x: FloatArray, internal: IntArray | None = None) -
         both = (tails >= 0) & (heads >= 0)
         counted[both] = internal[tails[both]] != internal[heads[both]]
     brings, takes = counted & (heads >= 0), counted & (tails >= 0)
-    arriving = np.bincount(heads[brings], x[brings], program.nodes)
+    arriving = np.bincount(heads[brings], x[brings], program.nodes).astype(np.float64)
     excess: FloatArray = arriving - np.bincount(tails[takes], x[takes], program.nodes)
     return excess
 
 
-def _settle_steps(program: Program, x: FloatArray, free: np.ndarray, forest: Forest, carrying: IntArray) -> None:
-    """In each tree with steps taken in part, let the one with most room balance the tree."""
+def _settle_steps(program: Program, x: FloatArray, free: BoolArray, forest: Forest) -> None:
+    """Let the steps taken in part balance their trees, each in proportion to the room that it has."""
     nodes, _, slopes, signs = _orders(program)
     steps = np.flatnonzero(free & (slopes == 0.0))
-    room = np.minimum(x[steps], program.bounds[steps] - x[steps])
-    by_room = steps[np.argsort(-room, kind="stable")]
-    trees, first = np.unique(forest.trees[nodes[by_room]], return_index=True)
-    chosen = by_room[first]
-    excess = np.bincount(forest.trees, _excess(program, x, internal=forest.trees), int(forest.trees.max()) + 1)
-    x[chosen] = np.clip(x[chosen] - signs[chosen] * excess[trees], 0.0, program.bounds[chosen])
+    trees, number = forest.trees[nodes[steps]], int(forest.trees.max()) + 1
+    excess = np.bincount(forest.trees, _excess(program, x, internal=forest.trees), number)
+    shrinks = signs[steps] * excess[trees] > 0.0  # supply shrinks where there is too much, and demand where too little
+    room = np.where(shrinks, x[steps], program.bounds[steps] - x[steps])
+    total = np.bincount(trees, room, number)
+    part = np.divide(np.abs(excess), total, out=np.zeros(number), where=total > 0.0)
+    change = np.minimum(part, 1.0)[trees] * room
+    x[steps] += np.where(shrinks, -change, change)
 
 
 def _settle_arcs(program: Program, x: FloatArray, forest: Forest, carrying: IntArray) -> None:
@@ -145,13 +158,11 @@ def _settle_arcs(program: Program, x: FloatArray, forest: Forest, carrying: IntA
 def _without_round_trips(program: Program, x: FloatArray) -> FloatArray:
     """Carry only the difference where goods go both ways; a negative amount goes the other way."""
     orders = program.demand.prices.size + program.supply.prices.size
-    tails, heads = program.arcs.tails, program.arcs.heads
-    place = {pair: arc for arc, pair in enumerate(zip(tails.tolist(), heads.tolist(), strict=True))}
-    back = np.array([place.get(pair, -1) for pair in zip(heads.tolist(), tails.tolist(), strict=True)], dtype=np.int64)
-    carried = x[orders : orders + tails.size]
-    reverse = np.where(back >= 0, carried[back] if carried.size else 0.0, 0.0)
+    carried = x[orders : orders + program.arcs.costs.size]
+    back = program.arcs.opposites
+    returned = np.where(back >= 0, carried[back], 0.0) if carried.size else carried
     netted = x.copy()
-    netted[orders : orders + tails.size] = np.maximum(carried - reverse, 0.0)
+    netted[orders : orders + carried.size] = np.maximum(carried - returned, 0.0)
     return netted
 
 
@@ -167,4 +178,6 @@ def _in_market_units(program: Program, x: FloatArray, prices: FloatArray) -> Spa
     demanded, supplied, carried, _ = np.split(
         program.volume * x, [demands, demands + supplies, demands + supplies + arcs]
     )
-    return SpatialAnswer(program.lowest_price + program.price_unit * prices, demanded, supplied, carried)
+    # Orders that could not trade at any price from 0 to 1 were left out; within that range they would not want to.
+    within = program.lowest_price + program.price_unit * np.clip(prices, 0.0, 1.0)
+    return SpatialAnswer(within, demanded, supplied, carried)

@@ -24,6 +24,10 @@ __all__ = ["Program", "ProgramSolution", "program_of", "solve_program"]
 
 _MOST_STEPS = 100
 _TARGET_GAP = 1e-14
+_GAP_OF_ROUNDING = 1e-9
+_SHORT_OF_BOUNDS = 0.9995
+_SHORTEST_STEP = 1e-12
+# Up to so many nodes the Laplacian is factorised densely: random networks fill it anyhow.
 _DENSE_NODES = 1500
 
 
@@ -62,13 +66,12 @@ class Program(NamedTuple):
 
 
 class ProgramSolution(NamedTuple):
-    """Variables, node prices, and slacks of the bounds, in own units; whether the method reached its target."""
+    """Variables, node prices, and slacks of the bounds, in own units."""
 
     x: FloatArray
     prices: FloatArray
     lower_slacks: FloatArray
     upper_slacks: FloatArray
-    converged: bool
 
 
 def program_of(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> Program | None:
@@ -124,62 +127,118 @@ def _most(orders: Orders, gains: FloatArray) -> FloatArray:
     return np.maximum(np.minimum(reach, orders.most), 0.0)
 
 
+class _Point(NamedTuple):
+    """A point of the method: quantities, prices, and the slacks of lower and upper bounds; or a step between two."""
+
+    x: FloatArray
+    prices: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def moved(self, step: "_Point", length: float) -> "_Point":
+        return _Point(*(here + length * change for here, change in zip(self, step, strict=True)))
+
+
+class _Residuals(NamedTuple):
+    """What a point lacks: balance at the nodes, best responses of the variables, and the mean gap of the bounds."""
+
+    balance: FloatArray
+    response: FloatArray
+    gap: float
+
+    @property
+    def largest(self) -> float:
+        return max(self.gap, float(np.max(np.abs(self.balance))), float(np.max(np.abs(self.response))))
+
+
+class _Problem(NamedTuple):
+    """Variables that can be more than 0."""
+
+    costs: FloatArray
+    slopes: FloatArray
+    bounds: FloatArray
+    incidence: Any
+
+    def residuals(self, point: _Point) -> _Residuals:
+        """Compute what the point lacks."""
+        x, prices, lower, upper = point
+        gap = float(np.dot(x, lower) + np.dot(self.bounds - x, upper)) / (2 * x.size)
+        response = self.incidence.T @ prices + lower - upper - self.costs - self.slopes * x
+        return _Residuals(-(self.incidence @ x), response, gap)
+
+    def step(self, point: _Point, lacking: _Residuals, solve: Any, goals: tuple[FloatArray, FloatArray]) -> _Point:
+        """Newton's step to the point that lacks nothing, and whose products of bound and slack change by the goals."""
+        x, _, lower, upper = point
+        room = self.bounds - x
+        weights = self.weights(point)
+        response = lacking.response + goals[0] / x - goals[1] / room
+        prices = solve(lacking.balance - self.incidence @ (weights * response))
+        change = weights * (self.incidence.T @ prices + response)
+        return _Point(change, prices, (goals[0] - lower * change) / x, (goals[1] + upper * change) / room)
+
+    def weights(self, point: _Point) -> FloatArray:
+        """How much each variable gives way to prices."""
+        with np.errstate(over="ignore", divide="ignore"):
+            weights: FloatArray = 1.0 / (self.slopes + point.lower / point.x + point.upper / (self.bounds - point.x))
+        return weights
+
+    def longest(self, point: _Point, step: _Point) -> float:
+        """Longest part of the step, at most 1, after which nothing has passed a bound."""
+        pairs = (
+            (point.x, step.x),
+            (self.bounds - point.x, -step.x),
+            (point.lower, step.lower),
+            (point.upper, step.upper),
+        )
+        return min(float(np.min(-at[to < 0.0] / to[to < 0.0], initial=1.0)) for at, to in pairs)
+
+
 def solve_program(program: Program) -> ProgramSolution:
     """Follow the central path until the gap is at rounding, or steps bring nothing more."""
     open_ = program.bounds > 0.0  # what can only be 0 stays out
     tails, heads = program.tails[open_], program.heads[open_]
-    c, q, u = program.costs[open_], program.slopes[open_], program.bounds[open_]
     incidence = _incidence(tails, heads, program.nodes)
+    problem = _Problem(program.costs[open_], program.slopes[open_], program.bounds[open_], incidence)
     laplacian = _Laplacian(tails, heads, program.nodes)
 
-    x, p = 0.5 * u, np.full(program.nodes, 0.5)
-    z, y = np.ones_like(x), np.ones_like(x)
-    best, best_measure = (x, p, z, y), math.inf
+    ones = np.ones(tails.size)
+    point = best = _Point(0.5 * problem.bounds, np.full(program.nodes, 0.5), ones, ones)
+    least = math.inf
     for _ in range(_MOST_STEPS):
-        w = u - x
-        balance = -(incidence @ x)
-        dual = -(c + q * x - incidence.T @ p - z + y)
-        gap = float(np.dot(x, z) + np.dot(w, y)) / (2 * x.size)
-        measure = max(gap, float(np.max(np.abs(balance))), float(np.max(np.abs(dual))))
-        if not measure < best_measure and gap < 1e-11:
+        lacking = problem.residuals(point)
+        if lacking.largest < least:
+            best, least = point, lacking.largest
+        elif lacking.gap < _GAP_OF_ROUNDING:
             break
-        if measure < best_measure:
-            best, best_measure = (x, p, z, y), measure
-        if measure < _TARGET_GAP:
+        moved = None if least < _TARGET_GAP else _predicted_and_corrected(problem, laplacian, point, lacking)
+        if moved is None:
             break
-        with np.errstate(over="ignore", divide="ignore"):
-            weights = 1.0 / (q + z / x + y / w)
-        if not np.all(weights > 0.0):
-            break
-        solve = laplacian.factorised(weights)
-        if solve is None:  # as exact as it gets: the weights span more than float64 holds
-            break
-
-        def direction(centre_x: FloatArray, centre_w: FloatArray) -> tuple[FloatArray, ...]:
-            residual = dual + centre_x / x - centre_w / w
-            dp = solve(balance - incidence @ (weights * residual))
-            dx = weights * (incidence.T @ dp + residual)
-            return dx, dp, (centre_x - z * dx) / x, (centre_w + y * dx) / w
-
-        dx, dp, dz, dy = direction(-x * z, -w * y)
-        primal, reduced = _longest(x, w, dx), _longest(z, y, dz, dy)
-        after = np.dot(x + primal * dx, z + reduced * dz) + np.dot(w - primal * dx, y + reduced * dy)
-        centring = (float(after) / (2 * x.size) / gap) ** 3
-        target = centring * gap
-        dx, dp, dz, dy = direction(target - x * z - dx * dz, target - w * y + dx * dy)
-        step = 0.9995 * min(_longest(x, w, dx), _longest(z, y, dz, dy))
-        if step < 1e-12:
-            break
-        x, p, z, y = x + step * dx, p + step * dp, z + step * dz, y + step * dy
-    x, p, z, y = best
-    return ProgramSolution(_spread(x, open_), p, _spread(z, open_), _spread(y, open_), best_measure < 1e-9)
+        point = moved
+    return ProgramSolution(
+        _spread(best.x, open_),
+        best.prices,
+        _spread(best.lower, open_),
+        _spread(best.upper, open_),
+    )
 
 
-def _longest(first: FloatArray, second: FloatArray, step: FloatArray, second_step: FloatArray | None = None) -> float:
-    """Longest step in (0, 1] that keeps both vectors at 0 or above; the second moves against the first by default."""
-    other = -step if second_step is None else second_step
-    ratios = [float(np.min(-a[d < 0.0] / d[d < 0.0], initial=1.0)) for a, d in ((first, step), (second, other))]
-    return min(ratios)
+def _predicted_and_corrected(
+    problem: _Problem, laplacian: "_Laplacian", point: _Point, lacking: _Residuals
+) -> _Point | None:
+    """Give the next point; None where float64 ends."""
+    weights = problem.weights(point)
+    solve = laplacian.factorised(weights) if np.all(weights > 0.0) else None
+    if solve is None:
+        return None
+    gaps = (point.x * point.lower, (problem.bounds - point.x) * point.upper)
+    aim = problem.step(point, lacking, solve, (-gaps[0], -gaps[1]))
+    ahead = problem.residuals(point.moved(aim, problem.longest(point, aim)))
+    target = lacking.gap * (ahead.gap / lacking.gap) ** 3
+    # Second order: the products of the steps, which the predictor left out.
+    goals = (target - gaps[0] - aim.x * aim.lower, target - gaps[1] + aim.x * aim.upper)
+    step = problem.step(point, lacking, solve, goals)
+    length = _SHORT_OF_BOUNDS * problem.longest(point, step)
+    return point.moved(step, length) if length > _SHORTEST_STEP else None
 
 
 def _spread(values: FloatArray, places: np.ndarray[Any, np.dtype[np.bool_]]) -> FloatArray:

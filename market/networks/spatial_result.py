@@ -12,7 +12,7 @@ from walras.market.networks.curves import Orders
 from walras.market.networks.graph import Arcs
 from walras.market.validation import FloatArray
 
-__all__ = ["SpatialCertificate", "SpatialEquilibrium", "SpatialStatus", "certify_spatial"]
+__all__ = ["SpatialCertificate", "SpatialEquilibrium", "SpatialStatus", "certify_spatial", "response_residuals"]
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -26,7 +26,7 @@ class SpatialStatus(Enum):
 
     TRADED = "goods are bought and sold; demand meets supply at every node"
     NO_TRADE = "no unit is worth more to a buyer than it costs where it comes from, carriage included"
-    NOT_CONVERGED = "the solver stopped early: read the certificate before using the numbers, or rescale the inputs"
+    NOT_CONVERGED = "a residual is above 1e-9: read the certificate; prices and sizes far from all others are the cause"
 
 
 @final
@@ -44,8 +44,9 @@ class SpatialCertificate(Residuals):
         How far quantities are from those that the nodes' curves give at their prices, as a fraction of all units
         traded. Prices are compared up to 1e-12 of the largest amount of money.
     no_arbitrage
-        The most that could be gained by carrying a unit along an arc with room to spare, or by not carrying one, as a
-        fraction of the largest amount of money (per unit).
+        The most that could be gained by carrying more along an arc, or by carrying less: the gain on a unit as a
+        fraction of the largest amount of money (per unit), or the room there is as one of all units traded, whichever
+        is less.
     """
 
     balance: float
@@ -137,20 +138,23 @@ def certify_spatial(
     rounding = _PRICE_ROUNDING * max(money, _largest(prices))
 
     reversed_flow = 0.0 if undirected else _largest(against)
-    negative = max(float(np.max(-demand)), float(np.max(-supply)), reversed_flow, 0.0)
+    negative = max(0.0, float(np.max(-demand)), float(np.max(-supply)), reversed_flow)
     over = float(np.max(carried - arcs.capacities, initial=0.0))
     response = max(
-        float(np.max(_beside(demand_orders, -1.0, prices, demand, rounding))),
-        float(np.max(_beside(supply_orders, 1.0, prices, supply, rounding))),
+        float(np.max(response_residuals(demand_orders, -1.0, prices, demand, rounding))),
+        float(np.max(response_residuals(supply_orders, 1.0, prices, supply, rounding))),
     )
     gain = prices[arcs.heads] - prices[arcs.tails] - arcs.costs
-    spare = carried < arcs.capacities * (1.0 - _PRICE_ROUNDING)
-    arbitrage = np.maximum(np.where(spare, gain, 0.0), np.where(carried > 0.0, -gain, 0.0))
+    # In units or in money, whichever is less: what is hardly carried, or hardly pays, is hardly a gain.
+    with np.errstate(over="ignore"):  # where nothing is traded, all room is large
+        gain = gain / max(money, _largest(prices))
+        spare, used = (arcs.capacities - carried) / volume, carried / volume
+    arbitrage = np.maximum(np.minimum(gain, spare), np.minimum(-gain, used))
     return SpatialCertificate(
         balance=_largest(supply - demand + arriving) / volume,
         feasibility=max(negative, over) / volume,
         best_response=response / max(volume, response),
-        no_arbitrage=float(np.max(arbitrage, initial=0.0)) / max(money, _largest(prices)),
+        no_arbitrage=float(np.max(arbitrage, initial=0.0)),
     )
 
 
@@ -158,8 +162,13 @@ def _largest(values: FloatArray) -> float:
     return float(np.max(np.abs(values), initial=0.0))
 
 
-def _beside(orders: Orders, sign: float, prices: FloatArray, quantities: FloatArray, rounding: float) -> FloatArray:
-    """Units by which each node's quantity misses what its curve gives within `rounding` of its price."""
+def response_residuals(
+    orders: Orders, sign: float, prices: FloatArray, quantities: FloatArray, rounding: float
+) -> FloatArray:
+    """Units by which each node's quantity misses what its curve gives within `rounding` of its price, shape (n,).
+
+    `sign` is 1 for supply and -1 for demand.
+    """
     gains = sign * (prices[orders.nodes] - orders.prices)
     least, most = (_wanted(orders, gains + shift, prices.size) for shift in (-rounding, rounding))
     return np.maximum(np.maximum(least - quantities, quantities - most), 0.0)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from walras.market.operators.fused import LARGEST_BLOCK, fits, fused_backward, fused_forward
 from walras.market.operators.solve import (
     LINEAR,
     LOGIT,
@@ -79,39 +80,92 @@ class _CapacityAllocation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        upstream, upstream_price = gradients
-        allocation, costs, scale = ctx.saved_tensors
-        interior = (allocation > 0.0) & (allocation < 1.0)
-        share = torch.where(interior, allocation, 0.5)  # keeps the logarithms below finite where they are not used
-        if ctx.rule == LOGIT:
-            slope_times_scale, z = share * (1.0 - share), share.log() - torch.log1p(-share)
-        else:
-            slope_times_scale, z = torch.ones_like(share), share
-        response = torch.where(interior, slope_times_scale, 0.0)  # (..., n)
-
-        # Units at the margin below the rounding of the units sold are noise: no price is read off them.
-        sold = (costs * allocation).sum(-1, keepdim=True)
-        at_margin = (costs * response).sum(-1, keepdim=True)
-        marginal = at_margin > torch.finfo(sold.dtype).eps * sold
-        response = torch.where(marginal, response, 0.0)
-        pressure = (upstream * response).sum(-1, keepdim=True) - scale * upstream_price
-        shadow_price = torch.where(marginal, pressure / torch.where(marginal, at_margin, 1.0), 0.0)
-        to_valuations = response / scale * (upstream - costs * shadow_price)
-        to_scale = -(z * to_valuations).sum(-1, keepdim=True)
-        # A row of NaN (no answer) gives NaN gradients, not silent zeros.
-        broken = allocation.isnan().any(-1, keepdim=True)
-        shadow_price = torch.where(broken, torch.nan, shadow_price)
-        to_valuations = torch.where(broken, torch.nan, to_valuations)
-        return to_valuations, -shadow_price * allocation, shadow_price, torch.where(broken, torch.nan, to_scale), None
+        return *_gradients(*gradients, *ctx.saved_tensors, ctx.rule), None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         *tensors, rule = inputs
-        batched = [
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims[:-1], strict=True)
-        ]
-        return _CapacityAllocation.apply(*batched, rule), (0, 0)
+        return _CapacityAllocation.apply(*_batched(info.batch_size, in_dims, tensors), rule), (0, 0)
+
+
+class _FusedAllocation(torch.autograd.Function):
+    """The same by fused kernels, which also take the tax and give the units sold; saved in float32."""
+
+    @staticmethod
+    def forward(
+        values: Tensor, tax_rates: Tensor | None, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return fused_forward(values, tax_rates, costs, supply, scale, rule)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        _, _, costs, _, scale, rule = inputs
+        ctx.save_for_backward(output[0], costs, scale)
+        ctx.rule = rule
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        upstream, upstream_price, upstream_sold = gradients
+        allocation, costs, scale = ctx.saved_tensors
+        upstream = torch.zeros_like(allocation) if upstream is None else upstream
+        if upstream_sold is not None:  # units sold are the sum of costs times shares
+            upstream = upstream + upstream_sold * costs
+        wanted = ctx.needs_input_grad
+        # Gradients of gradients are left to the reference, whose formulas autograd can follow.
+        if torch.is_grad_enabled() or allocation.shape[-1] > LARGEST_BLOCK:
+            price = torch.zeros_like(scale) if upstream_price is None else upstream_price
+            to_values, to_costs, to_supply, to_scale = _gradients(
+                upstream, price, allocation, costs.float(), scale.float(), ctx.rule
+            )
+        else:
+            to_values, to_costs, to_supply, to_scale = fused_backward(
+                upstream, upstream_price, allocation, costs, scale, ctx.rule, with_costs=wanted[2], with_scale=wanted[4]
+            )
+        if wanted[2] and upstream_sold is not None and to_costs is not None:
+            to_costs = to_costs + upstream_sold * allocation
+        return to_values, -to_values if wanted[1] else None, to_costs, to_supply, to_scale, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        *tensors, rule = inputs
+        return _FusedAllocation.apply(*_batched(info.batch_size, in_dims, tensors), rule), (0, 0, 0)
+
+
+def _batched(size: int, in_dims: tuple[int | None, ...], tensors: list[Tensor | None]) -> list[Tensor | None]:
+    """Bring the mapped dimension of each tensor to the front, or spread the tensor along it."""
+    return [
+        None if tensor is None else tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        for tensor, dim in zip(tensors, in_dims[: len(tensors)], strict=True)
+    ]
+
+
+def _gradients(
+    upstream: Tensor, upstream_price: Tensor, allocation: Tensor, costs: Tensor, scale: Tensor, rule: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Give the gradients to valuations, costs, supply and scale: the formulas of the module's header."""
+    interior = (allocation > 0.0) & (allocation < 1.0)
+    share = torch.where(interior, allocation, 0.5)  # keeps the logarithms below finite where they are not used
+    if rule == LOGIT:
+        slope_times_scale, z = share * (1.0 - share), share.log() - torch.log1p(-share)
+    else:
+        slope_times_scale, z = torch.ones_like(share), share
+    response = torch.where(interior, slope_times_scale, 0.0)  # (..., n)
+
+    # Units at the margin below the rounding of the units sold are noise: no price is read off them.
+    sold = (costs * allocation).sum(-1, keepdim=True)
+    at_margin = (costs * response).sum(-1, keepdim=True)
+    marginal = at_margin > torch.finfo(sold.dtype).eps * sold
+    response = torch.where(marginal, response, 0.0)
+    pressure = (upstream * response).sum(-1, keepdim=True) - scale * upstream_price
+    shadow_price = torch.where(marginal, pressure / torch.where(marginal, at_margin, 1.0), 0.0)
+    to_valuations = response / scale * (upstream - costs * shadow_price)
+    to_scale = -(z * to_valuations).sum(-1, keepdim=True)
+    # A row of NaN (no answer) gives NaN gradients, not silent zeros.
+    broken = allocation.isnan().any(-1, keepdim=True)
+    shadow_price = torch.where(broken, torch.nan, shadow_price)
+    to_valuations = torch.where(broken, torch.nan, to_valuations)
+    return to_valuations, -shadow_price * allocation, shadow_price, torch.where(broken, torch.nan, to_scale)
 
 
 def capacity_allocation(
@@ -152,6 +206,8 @@ def capacity_allocation(
     if rule not in (LOGIT, LINEAR):
         raise ValueError(f"rule must be {LOGIT!r} or {LINEAR!r}, got {rule!r}.")
     dtype = common_dtype(valuations, costs, supply, scale, tax_rates)
+    if fits(dtype, valuations.device):
+        return _fused_allocation(valuations, costs, supply, scale, rule, tax_rates)
     with torch.autocast(valuations.device.type, enabled=False):
         # Converted first: half-precision valuations less a tax would be rounded once more.
         net_valuations = valuations.to(dtype)
@@ -163,3 +219,22 @@ def capacity_allocation(
         supply, scale = (t.to(dtype).unsqueeze(-1).expand(market_shape) for t in (supply, scale))
         allocation, price = _CapacityAllocation.apply(net_valuations, costs, supply, scale, rule)
         return OperatorClearing(allocation, price.squeeze(-1), (costs * allocation).sum(-1))
+
+
+def _fused_allocation(
+    valuations: Tensor, costs: Tensor, supply: Tensor, scale: Tensor, rule: str, tax_rates: Tensor | None
+) -> OperatorClearing:
+    """As `capacity_allocation`, by fused kernels; bids are converted as they are read."""
+    taxed = () if tax_rates is None else (tax_rates.shape,)
+    agents_shape = torch.broadcast_shapes(valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1), *taxed)
+    market_shape = (*agents_shape[:-1], 1)
+    tax_rates = None if tax_rates is None else tax_rates.expand(agents_shape)
+    allocation, price, sold = _FusedAllocation.apply(
+        valuations.expand(agents_shape),
+        tax_rates,
+        costs.expand(agents_shape),
+        supply.unsqueeze(-1).expand(market_shape),
+        scale.unsqueeze(-1).expand(market_shape),
+        rule,
+    )
+    return OperatorClearing(allocation, price.squeeze(-1), sold.squeeze(-1))

@@ -16,7 +16,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 def certify_outcome(
     demand: Curve,
     supply: Curve,
-    wedge: Wedge,
+    wedge: Wedge | None,
     *,
     quantity: float,
     consumer_price: float,
@@ -35,17 +35,18 @@ def certify_outcome(
 
     Parameters
     ----------
-    demand, supply, wedge
-        The market.
+    demand, supply
+        The curves.
+    wedge
+        The tax; None under a quota, whose holders keep whatever gap the curves leave.
     quantity, consumer_price, producer_price, quantity_demanded, quantity_supplied, consumer_surplus, producer_surplus,
     tax_revenue, quota_rent, deadweight_loss, free_quantity
         As in `MarketOutcome`.
     lost_by_lot
         What is lost because units are not traded by those who gain most (money).
     """
-    money = max(abs(consumer_price), abs(producer_price), abs(wedge.per_unit), _TINY)
-    # A quota's holders are no treasury: their gap is whatever the curves leave.
-    gap = 0.0 if quota_rent else abs(consumer_price - wedge.consumer_price(producer_price))
+    money = max(abs(consumer_price), abs(producer_price), _TINY)
+    gap = 0.0 if wedge is None else abs(consumer_price - wedge.consumer_price(producer_price))
     spending, receipts = consumer_price * quantity, producer_price * quantity
     turnover = max(abs(spending) + abs(receipts) + abs(tax_revenue) + abs(quota_rent), _TINY)
     value, cost = demand.area(0.0, quantity), supply.area(0.0, quantity)
@@ -69,8 +70,10 @@ def off_the_curve(curve: Curve, side: Side, price: float, quantity: float, wante
     The distance is the smaller of that in price, as a fraction of `money`, and that in quantity, as a fraction of
     itself: on a steep curve a rounded quantity, on a flat one a rounded price makes a large difference to the other.
     """
-    low, high = supporting_prices(curve, min(wanted, curve.capacity), side)
-    in_price = max(low - price, price - high, 0.0) / max(money, min(abs(low), abs(high)))
+    in_price = math.inf
+    if math.isfinite(wanted):
+        low, high = supporting_prices(curve, min(wanted, curve.capacity), side)
+        in_price = max(low - price, price - high, 0.0) / max(money, min(abs(low), abs(high)))
     least, most = curve.quantities_at(price, side)
     in_quantity = max(least - wanted, wanted - most, 0.0) / max(abs(wanted), _TINY) if wanted != least else 0.0
     excess = max(quantity - wanted, 0.0) / max(quantity, _TINY)

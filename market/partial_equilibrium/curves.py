@@ -154,18 +154,23 @@ class ConstantElasticityCurve:
 
     def area(self, start: float, end: float) -> float:
         """Area under the inverse curve between two quantities (money); infinite from 0 for inelastic demand."""
-        if start == end:
-            return 0.0
+        if start >= end:
+            return 0.0 if start == end else -self.area(end, start)
         exponent = 1.0 + 1.0 / self.elasticity
         low, high = start / self.quantity, end / self.quantity
         if low <= 0.0 and exponent <= 0.0:
             return math.inf
         if low <= 0.0:
             return self.price * self.quantity * _power(high, exponent) / exponent
-        # The integral of u^(exponent - 1) from low to high, with r = log(high / low); no cancellation where r is small.
-        growth = math.log(high / low)
-        ratio = growth if exponent == 0.0 else math.expm1(exponent * growth) / exponent
-        return self.price * self.quantity * _power(low, exponent) * ratio
+        # The integral of u^(exponent - 1) from low to high; where the ends are near one another, without cancellation.
+        growth = math.log1p((high - low) / low) if high < 2.0 * low else math.log(high) - math.log(low)
+        if exponent == 0.0:
+            integral = growth
+        elif abs(exponent * growth) < 1.0:
+            integral = _power(low, exponent) * math.expm1(exponent * growth) / exponent
+        else:
+            integral = (_power(high, exponent) - _power(low, exponent)) / exponent
+        return self.price * self.quantity * integral
 
 
 def _power(base: float, exponent: float) -> float:

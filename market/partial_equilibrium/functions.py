@@ -107,9 +107,12 @@ class DirectCurve:
             )
         object.__setattr__(self, "lowest_price", lowest)
         object.__setattr__(self, "highest_price", highest)
-        if self.capacity == 0.0:
+        ends = self.quantity_at(lowest), self.quantity_at(highest)
+        if ends[0] == ends[1]:
             raise InvalidInputError(
-                "DirectCurve.function must give a quantity above 0 at one end of the prices; got 0."
+                f"DirectCurve.function must give two different quantities at its ends, got {ends[0]:g} at both: a "
+                "fixed quantity is StepDemandCurve([choke price], [quantity]) or StepSupplyCurve([0.0], "
+                "[quantity])."
             )
 
     @property

@@ -278,9 +278,9 @@ class CompetitiveMarket:
         rationing: Rationing,
     ) -> MarketOutcome:
         """Give the outcome at a price that the law keeps from clearing the market."""
-        return self._at_price(
-            free, status, (quantity, quantity), price, (price, price), demanded, supplied, rationing is Rationing.BY_LOT
-        )
+        by_lot = rationing is Rationing.BY_LOT
+        quantities, prices = (quantity, quantity), (price, price)
+        return self._at_price(free, status, quantities, price, prices, demanded, supplied, by_lot=by_lot)
 
     def _at_price(
         self,
@@ -291,7 +291,8 @@ class CompetitiveMarket:
         prices: Interval,
         demanded: float | None = None,
         supplied: float | None = None,
-        by_lot: bool = False,  # noqa: FBT001, FBT002 (private)
+        *,
+        by_lot: bool = False,
     ) -> MarketOutcome:
         return settle(
             self.demand,

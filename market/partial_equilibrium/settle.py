@@ -58,7 +58,7 @@ def settle(
     certificate = certify_outcome(
         demand,
         supply,
-        wedge or Wedge(),
+        wedge,
         quantity=quantity,
         consumer_price=consumer_price,
         producer_price=producer_price,

@@ -192,6 +192,8 @@ def _entries(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     checked = finite_vector(f"{owner}.{name}", prices, of="unit")
     units = positive_vector(f"{owner}.quantities", quantities, length=checked.size, of="unit")
-    if not np.isfinite(np.cumsum(units)[-1]):
+    with np.errstate(over="ignore"):
+        total = units.sum()
+    if not np.isfinite(total):
         raise InvalidInputError(f"{owner}.quantities must have a finite sum; the largest is {units.max():g}.")
     return tuple(checked.tolist()), tuple(units.tolist())

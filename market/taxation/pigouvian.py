@@ -45,7 +45,7 @@ class PigouvianCertificate(Residuals):
     supports
         How far the market's quantity under the tax is from the efficient one, as a fraction of the free quantity.
     accounts
-        Revenue against the gap between the two prices times quantity, as a fraction of the revenue.
+        Revenue against the gap between the two prices times quantity, as a fraction of spending.
     optimality
         By how much welfare is larger at some other quantity of a grid, as a fraction of what
         value, cost and damage sum to.
@@ -234,6 +234,6 @@ def _certify(
     gap = taxed.consumer_price - taxed.producer_price
     return PigouvianCertificate(
         supports=max(traded[0] - quantity, quantity - traded[1], 0.0) / reach,
-        accounts=abs(gap * quantity - revenue) / (abs(revenue) or 1.0),
+        accounts=abs(gap * quantity - revenue) / (abs(revenue) + abs(taxed.consumer_price * quantity) or 1.0),
         optimality=gained / (sizes(float(others[0]), reach) or 1.0),
     )

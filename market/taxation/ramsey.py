@@ -145,7 +145,7 @@ class RamseyProblem:
         InvalidInputError
             If `revenue` is negative or not finite.
         InfeasibleError
-            If no taxes raise that much.
+            If no taxes raise that much; where some elasticity is below 1, none that keep prices below e^600 times cost.
 
         Notes
         -----
@@ -198,9 +198,8 @@ class RamseyProblem:
         highest = -math.log1p(-1.0 / least) if least > 1.0 else _HIGHEST_LOG_PRICE
         most = self._revenue_at(highest)
         if target > most * (1.0 + 8 * _EPSILON):
-            raise InfeasibleError(
-                f"revenue must be at most {most:g}, the most that these goods can bring; got {target:g}."
-            )
+            limit = "the most that these goods can bring" if least >= 1.0 else "what prices e^600 times the cost bring"
+            raise InfeasibleError(f"revenue must be at most {most:g}, {limit}; got {target:g}.")
         if target == 0.0:
             return 0.0
         if target >= most:

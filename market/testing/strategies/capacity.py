@@ -2,9 +2,9 @@
 
 `capacity_cases(rule)` draws a market at fixed supply with its bids: ties, equal agents, zero and negative valuations; a
 quantity of nothing, of everything, and exactly at the boundary between two agents; one agent alone; costs from 1e-6 to
-1e6; widths and temperatures from far below to far above the valuations. With `exact=True` every number is a small dyadic
-fraction, so that sums and differences of them are exact in float64, and the properties of step demand can be tested for
-equality.
+1e6; widths and temperatures from far below to far above the valuations. With `exact=True` every number is a small
+dyadic fraction, so that sums and differences of them are exact in float64, and the properties of step demand can be
+tested for equality.
 
 `market_cases(rule, supply)` draws any supply rule and any taxes, often so that the market clears at a kink: at a floor,
 a ceiling, a price of 0, or the entry of an agent. `resource_cases(rule)` draws several resources at once.
@@ -188,7 +188,8 @@ def quantities(draw: st.DrawFn, net_valuations: FloatArray, costs: FloatArray, *
         else _fractions.map(lambda fraction: fraction * total)
     )
     between = st.sampled_from([*boundaries(net_valuations, costs), total])
-    return draw(st.one_of(inside, between, st.sampled_from([0.0, total])))
+    quantity: float = draw(st.one_of(inside, between, st.sampled_from([0.0, total])))
+    return quantity
 
 
 # To within a billionth of nothing and of everything, but no further: a share that underflows is no economics.
@@ -283,6 +284,8 @@ def resource_cases(draw: st.DrawFn, rule: str, *, most_agents: int = 6, most_res
     for_sale = np.array([draw(share) for _ in range(resources)]) * costs.sum(axis=0)
     rates = draw(st.one_of(st.just(0.0), st.lists(dyadic_money, min_size=resources, max_size=resources)))
     scale = st.one_of(st.sampled_from([1e-6, 0.5, 8.0]), st.floats(-6.0, 3.0).map(lambda exponent: 10.0**exponent))
-    demand = StepDemand() if rule == "step" else draw(scale.map(LinearDemand if rule == "linear" else LogitDemand))
+    demand: Demand = (
+        StepDemand() if rule == "step" else draw(scale.map(LinearDemand if rule == "linear" else LogitDemand))
+    )
     sizes = draw(st.one_of(st.just(np.ones(agents)), _vectors(dyadic_cost, agents)))
     return ResourceCase(ResourceMarket(for_sale, demand, PerUnitTax(rates)), valuations, costs, sizes)

@@ -68,7 +68,7 @@ def test_taxes_of_one_kind_add_up_in_any_order() -> None:
 
 
 def test_linear_demand_by_hand() -> None:
-    """Shares (e - p) k / width with e = 5 / 2, k = 2 and e = 3, k = 1: 2 (5 - 2 p) / 8 + 4 (3 - p) / 8 = 2 at p = 3/4."""
+    """Net prices are 2 p and p: 2 (5 - 2 p) / 8 + 4 (3 - p) / 8 = 2 at p = 3/4."""
     market = CapacityMarket(FixedSupply(2.0), LinearDemand(8.0), AdValoremTax([1.0, 0.0]))
     clearing = market.clear([5.0, 3.0], [2.0, 4.0]).require(1e-15)
     assert clearing.price == pytest.approx(0.75, rel=1e-15)
@@ -93,7 +93,7 @@ def test_logit_demand_by_hand() -> None:
 
 
 def test_buyer_and_seller_share_a_tax_by_the_slopes_of_their_curves() -> None:
-    """Demand 4 - p of net price p, supply 2 p of the seller's: p = 4/3 without, and 4 - p - t = 2 p with a tax per unit."""
+    """Demand 4 - q of the net price, supply 2 p: p = 4/3 without tax, and 4 - p - t = 2 p with one per unit."""
     bids = ([4.0], [4.0])
     demand, supply = LinearDemand(4.0), LinearSupply(0.0, 0.5)
     untaxed = CapacityMarket(supply, demand).clear(*bids)

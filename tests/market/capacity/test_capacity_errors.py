@@ -135,7 +135,7 @@ def test_bad_input(call: Callable[[], object], parts: tuple[str, ...]) -> None:
     assert_invalid(call, parts)
 
 
-@pytest.mark.parametrize("call", [lambda: StepDemand(False), lambda: FixedSupply(1.0, True)])  # noqa: FBT003
+@pytest.mark.parametrize("call", [lambda: StepDemand(False), lambda: FixedSupply(1.0, True)])
 def test_switches_are_given_by_name(call: Callable[[], object]) -> None:
     with pytest.raises(TypeError, match="positional"):
         call()

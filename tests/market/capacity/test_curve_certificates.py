@@ -49,7 +49,7 @@ def recertified(
 
 
 def residual(supply: Supply, price: float, sold: float, demand: object = None) -> float:
-    """Conservation of an answer in which the first agent gets `sold` of its 2 units, or the first two of 6, and so on."""
+    """Conservation of an answer in which `sold` units go to the first agents, as far as each can use them."""
     allocation, left = np.zeros(3), sold
     for agent, cost in enumerate(COSTS):
         allocation[agent] = min(left / cost, 1.0)
@@ -129,7 +129,7 @@ def test_distance_from_the_curve(supply: Supply, price: float, sold: float, expe
         (FixedSupply(5.0), 4.0, 2.0, 0.0),
         (FixedSupply(7.0), 4.0, 2.0, 1 / 7),
         (FixedSupply(1.0), 4.0, 2.0, 1.0),
-        (PriceCollar(7.0, 1.0, 4.5), 4.0, 2.0, 0.1),  # 0.5 below the ceiling... where more would have to be sold
+        (PriceCollar(7.0, 1.0, 4.5), 4.0, 2.0, 1 / 7),
         (LinearSupply(0.0, 1.0), 4.0, 2.0, 0.0),
         (LinearSupply(0.0, 1.0), 7.0, 2.0, 1 / 7),
         (LinearSupply(0.0, 1.0), 1.0, 2.0, 0.2),
@@ -138,8 +138,6 @@ def test_distance_from_the_curve(supply: Supply, price: float, sold: float, expe
 def test_whole_agents_may_leave_less_than_the_next_would_use(
     supply: Supply, price: float, sold: float, expected: float
 ) -> None:
-    if isinstance(supply, PriceCollar):
-        expected = 1 / 7
     assert residual(supply, price, sold, StepDemand(divisible=False)) == pytest.approx(expected, rel=1e-12)
 
 
@@ -175,7 +173,7 @@ def test_a_tampered_clearing_is_rejected(supply: Supply, demand: LinearDemand) -
         {"price": clearing.price + 1e-3},
         {"price": clearing.price - 1e-3},
         {"allocation": 0.999 * clearing.allocation},
-        {"payments": clearing.payments * np.array([1.0, 1.001, 1.0])},
+        {"payments": clearing.payments + np.array([0.0, 1e-3, 0.0])},
         {"seller_revenue": clearing.seller_revenue + 1e-3},
     ):
         certificate = recertified(market, clearing, **change)

@@ -1,4 +1,4 @@
-"""Caps with bounds on the price, and supply curves, cleared by hand; and the limits in which one rule becomes another."""
+"""Caps with bounds on the price and supply curves, by hand; and the limits in which one rule becomes another."""
 
 import math
 from dataclasses import FrozenInstanceError

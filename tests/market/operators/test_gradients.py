@@ -402,7 +402,7 @@ def test_where_no_agent_is_at_the_margin_derivatives_are_zero_not_noise(
 @pytest.mark.parametrize("divisible", [True, False])
 @every_supply
 def test_step_demand_refuses_gradients(supply_rule: type, divisible: bool, name: str) -> None:
-    operator = compile_mechanism(CapacityMarket(supply_rule(1.0), StepDemand(divisible)))
+    operator = compile_mechanism(CapacityMarket(supply_rule(1.0), StepDemand(divisible=divisible)))
     inputs = {
         "valuations": torch.tensor([1.0, 2.0]),
         "costs": torch.ones(2),

@@ -286,5 +286,5 @@ def test_python_numbers_replace_the_specification(demand: Demand) -> None:
 def test_step_allocation_alone_is_what_the_module_gives(divisible: bool) -> None:
     supply = torch.tensor([0.0, 1.5, 3.75], dtype=torch.float64)
     outcome = step_allocation(VALUATIONS, COSTS, supply, divisible=divisible)
-    operator = compile_mechanism(CapacityMarket(FixedSupply(0.0), StepDemand(divisible)))
+    operator = compile_mechanism(CapacityMarket(FixedSupply(0.0), StepDemand(divisible=divisible)))
     assert_same(outcome, operator(VALUATIONS, COSTS, supply=supply))

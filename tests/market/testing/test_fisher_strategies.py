@@ -37,9 +37,7 @@ def test_substitutes_and_complements(sign: float) -> None:
         lambda case: case.budgets.size > 1 and np.ptp(np.log10(case.budgets)) > 4.0,
         lambda case: isinstance(case.market.supplies, tuple),
         lambda case: case.market.supplies == 1.0,
-        lambda case: (
-            np.ptp(np.log10(case.valuations, where=case.valuations > 0, out=np.zeros_like(case.valuations))) > 4
-        ),
+        lambda case: case.valuations.max() > 100.0,
     ],
     ids=[
         "one buyer",
