@@ -9,6 +9,13 @@ from walras.agents.bidding import (
     ZeroIntelligenceUnconstrained,
     affordable_bids,
 )
+from walras.agents.double_auction import (
+    DoubleAuctionPeriod,
+    PeriodResult,
+    PeriodStatus,
+    QuotingPolicy,
+    ZeroIntelligenceQuotes,
+)
 from walras.agents.economy import ComputeEconomy
 from walras.agents.errors import SettlementError
 from walras.agents.ledger import Ledger
@@ -23,13 +30,18 @@ __all__ = [
     "BiddingPolicy",
     "ComputeAgent",
     "ComputeEconomy",
+    "DoubleAuctionPeriod",
     "Ledger",
     "NeuronBlock",
+    "PeriodResult",
+    "PeriodStatus",
     "Principal",
+    "QuotingPolicy",
     "SettlementError",
     "Treasury",
     "Truthful",
     "ZeroIntelligenceConstrained",
+    "ZeroIntelligenceQuotes",
     "ZeroIntelligenceUnconstrained",
     "affordable_bids",
     "apportion",

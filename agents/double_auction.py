@@ -187,7 +187,7 @@ class DoubleAuctionPeriod:
     values: Sequence[int]
     costs: Sequence[int]
     ceiling: int
-    policy: QuotingPolicy = ZeroIntelligenceQuotes()  # noqa: RUF009 (frozen)
+    policy: QuotingPolicy = ZeroIntelligenceQuotes()
     most_quotes: int = 1_000_000
 
     def __post_init__(self) -> None:
@@ -200,7 +200,7 @@ class DoubleAuctionPeriod:
             object.__setattr__(self, name, _worths(f"DoubleAuctionPeriod.{name}", getattr(self, name), ceiling))
         if isinstance(self.policy, type) or not callable(getattr(self.policy, "quote", None)):
             raise InvalidInputError(
-                f"DoubleAuctionPeriod.policy needs a method quote, as ZeroIntelligenceQuotes() has; got {self.policy!r}."
+                f"DoubleAuctionPeriod.policy needs a method quote, as ZeroIntelligenceQuotes() has: {self.policy!r}."
             )
         object.__setattr__(self, "ceiling", ceiling)
         most = whole_number("DoubleAuctionPeriod.most_quotes", self.most_quotes, minimum=1)

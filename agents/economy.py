@@ -33,7 +33,7 @@ from walras.agents.population import HEAD, NEURON_BLOCK, checked_population
 from walras.agents.settlement import Settlement, settle
 from walras.agents.tables import PeriodRecord, agent_rows, period_rows
 from walras.agents.treasury import Treasury
-from walras.market import CapacityMarket, Clearing, FixedSupply, InvalidInputError, Status, gini
+from walras.market import CapacityMarket, Clearing, FixedSupply, InvalidInputError, PerUnitTax, Status, gini
 from walras.market.errors import InfeasibleError
 from walras.market.validation import FloatArray, finite_number
 
@@ -108,6 +108,8 @@ class ComputeEconomy(Model):
         super().__init__(rng)
         if not isinstance(market, CapacityMarket):
             raise InvalidInputError(f"market must be a CapacityMarket, got {market!r}.")
+        if not isinstance(market.tax, PerUnitTax):
+            raise InvalidInputError(f"market.tax must be a PerUnitTax here, which is all that settles, got {market.tax!r}.")
         if whole_cents("cents_per_money", cents_per_money) == 0:
             raise InvalidInputError("cents_per_money must be 1 or more, got 0.")
         self._population = checked_population(population, cents_per_money=cents_per_money)

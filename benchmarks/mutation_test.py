@@ -50,7 +50,7 @@ KILLED = {1, 3, -24, -11, -9, 24, 36, 152, 255}
 def main(
     sample: Annotated[int, typer.Option(min=1, help="How many mutants are tried.")] = 400,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
-    only: Annotated[str, typer.Option(help="Only modules whose path has this in it.")] = "",
+    only: Annotated[str, typer.Option(help="Only modules, and tests, whose path has this in it.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Mutants tried at a time.")] = 2,
     folder: Annotated[Path, typer.Option(help="Where the copy is made; emptied first.")] = ROOT / "build" / "mutation",
     diffs: Annotated[bool, typer.Option("--diffs", help="Show each survivor's change.")] = False,  # noqa: FBT002
@@ -86,7 +86,7 @@ def _copy_sources(folder: Path, only: str) -> list[str]:
     tests = [
         path.relative_to(folder).as_posix()
         for path in sorted((folder / "tests" / "market").iterdir())
-        if path.name not in LEFT_OUT and not path.name.startswith("__")
+        if path.name not in LEFT_OUT and not path.name.startswith("__") and (only in path.as_posix() or only == "")
     ]
     quoted = {"mutated": ", ".join(f'"{path}"' for path in modules), "tests": ", ".join(f'"{path}"' for path in tests)}
     (folder / "pyproject.toml").write_text(SETTINGS.format(**quoted), encoding="utf-8")

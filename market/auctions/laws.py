@@ -12,6 +12,8 @@ from walras.market.validation import FloatArray, finite_number, nonnegative_numb
 
 __all__ = ["UniformValues", "ValueLaw", "check_law"]
 
+_ASTRAY = 1e-6  # largest difference between a quantile and the distribution function at its value
+
 
 @runtime_checkable
 class ValueLaw(Protocol):
@@ -67,10 +69,17 @@ class UniformValues:
 
 
 def check_law(name: str, law: object) -> ValueLaw:
-    """Give `law`, or raise `InvalidInputError` if it lacks a method or allows negative values."""
+    """Give `law`, or raise `InvalidInputError` if it lacks a method, allows negative values or has an atom."""
     if isinstance(law, type) or not isinstance(law, ValueLaw):
         raise InvalidInputError(f"{name} must have methods cdf, pdf, ppf and support, got {law!r}.")
     low, high = (float(end) for end in law.support())
     if not (math.isfinite(low) and 0.0 <= low < high):
         raise InvalidInputError(f"{name} must be a law of values of 0 or more, got one on [{low}, {high}].")
+    quantiles = np.arange(1, 64) / 64
+    astray = float(np.max(np.abs(np.asarray(law.cdf(law.ppf(quantiles)), dtype=np.float64) - quantiles)))
+    if not astray <= _ASTRAY:
+        raise InvalidInputError(
+            f"{name} must be a law without atoms, whose cdf undoes its ppf: on a grid of quantiles they differ by "
+            f"{astray:.2g}."
+        )
     return law

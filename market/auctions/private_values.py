@@ -175,12 +175,16 @@ class IndependentPrivateValues:
             lambda level: float(self.law.ppf(betaincinv(*shape, level))),
             start,
             1.0,
+            epsabs=0.0,
             epsrel=1e-10,
             limit=200,
             full_output=1,
         )
         mean, error = float(answer[0]), float(answer[1])
-        if not (math.isfinite(mean) and error <= 1e-6 * abs(mean)):
+        # The mean exists only if Q(u) (1 - u)^(K + 1) vanishes as u goes to 1.
+        tail = np.array([2.0**-20, 2.0**-40])
+        ends = np.asarray(self.law.ppf(1.0 - tail), dtype=np.float64) * tail ** (self.units + 1)
+        if not (math.isfinite(mean) and error <= 1e-6 * abs(mean) and ends[1] < ends[0]):
             raise NotConvergedError(
                 f"Expected revenue is known only as {mean:.6g} to within {error:.2g}: the law's tail may be so heavy "
                 "that it is infinite."

@@ -8,7 +8,7 @@ by
 Between points `a < b` it satisfies `I(b) = I(a) G(a) / G(b) + integral from a to b of G(x) / G(b) dx`. One sweep over a
 grid gives I there, and one step more gives it at each value. Ratios of G are differences of logarithms, which neither
 overflow nor underflow for thousands of bidders. The grid holds quantiles of the law, spread evenly and, towards both
-ends of the support, where laws may have roots or long tails, ever closer.
+ends of the support, where laws may have roots or long tails, ever closer; panels that are not smooth are halved.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,11 @@ __all__ = ["shading"]
 
 _MOST_PANELS = 4096
 _BLOCK = 65536  # values at a time, to bound memory
-_TOLERANCE = 1e-6  # largest difference between quadratures of two orders, as a fraction of the highest grid point
+# Differences between quadratures of order 8 and 16, as fractions of the highest grid point: a panel is halved above the
+# first, and the whole is refused above the second. Halving 14 times smooths a kink, but not a jump.
+_PANEL_TOLERANCE = 1e-14
+_TOLERANCE = 1e-6
+_ROUNDS = 14
 
 
 def shading(
@@ -33,20 +37,13 @@ def shading(
 
     `log_winning` gives log G. *Cost*: 16 evaluations of it for each value, and some thousands for the grid.
     """
-    grid = _grid(law, bidders, start, float(np.max(values)))
-    rough, fine = (_sweep(log_winning, grid, order) for order in (8, 16))
-    error = float(np.max(np.abs(fine - rough)))
-    if not error <= _TOLERANCE * float(grid[-1]):
-        raise NotConvergedError(
-            f"Equilibrium bids are known only to within {error:.2g} (money): the law's distribution function must be "
-            "continuous, and smooth but for a few kinks."
-        )
+    grid, on_grid = _sweep(log_winning, _grid(law, bidders, start, float(np.max(values))))
     shaded = np.empty_like(values)
     for first in range(0, values.size, _BLOCK):
         block = values[first : first + _BLOCK]
         place = np.searchsorted(grid, block, side="right") - 1
         decays, panels = _steps(log_winning, grid[place], block, 16)
-        shaded[first : first + _BLOCK] = fine[place] * decays + panels
+        shaded[first : first + _BLOCK] = on_grid[place] * decays + panels
     return shaded
 
 
@@ -59,13 +56,27 @@ def _grid(law: ValueLaw, bidders: int, start: float, highest: float) -> FloatArr
     return np.unique(np.concatenate([[start], inner]))
 
 
-def _sweep(log_winning: Callable[[FloatArray], FloatArray], grid: FloatArray, order: int) -> FloatArray:
-    """I at each point of the grid."""
-    decays, panels = _steps(log_winning, grid[:-1], grid[1:], order)
+def _sweep(log_winning: Callable[[FloatArray], FloatArray], grid: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give the grid, halved where quadratures of two orders differ, and I at each of its points."""
+    for _ in range(_ROUNDS):
+        decays, panels = _steps(log_winning, grid[:-1], grid[1:], 16)
+        errors = np.abs(panels - _steps(log_winning, grid[:-1], grid[1:], 8)[1])
+        rough = errors > _PANEL_TOLERANCE * grid[-1]
+        if not np.any(rough):
+            break
+        grid = np.sort(np.concatenate([grid, 0.5 * (grid[:-1] + grid[1:])[rough]]))
+    else:
+        decays, panels = _steps(log_winning, grid[:-1], grid[1:], 16)
+    error = float(np.sum(errors))
+    if not error <= _TOLERANCE * float(grid[-1]):
+        raise NotConvergedError(
+            f"Equilibrium bids are known only to within {error:.2g} (money): the law's distribution function must be "
+            "continuous, and smooth but for a few kinks."
+        )
     shaded = [0.0]
     for decay, panel in zip(decays.tolist(), panels.tolist(), strict=True):  # each step needs the one before
         shaded.append(shaded[-1] * decay + panel)
-    return np.array(shaded)
+    return grid, np.array(shaded)
 
 
 def _steps(

@@ -142,13 +142,13 @@ class UnitDemandAuction:
             Property.FEASIBLE,
             Property.INDIVIDUALLY_RATIONAL,
             Property.WEAKLY_BUDGET_BALANCED,
-            Property.ANONYMOUS,
             Property.STRATEGY_PROOF,
             Property.ENVY_FREE,
             Property.IN_THE_CORE,
         }
         if not np.any(self.reserve):
-            held |= {Property.EFFICIENT, Property.SCALE_FREE, Property.COMPLEMENTARY_SLACKNESS}
+            # With reserves, matchings of different values can be equally good: ties that are broken by place.
+            held |= {Property.ANONYMOUS, Property.EFFICIENT, Property.SCALE_FREE, Property.COMPLEMENTARY_SLACKNESS}
         return frozenset(held)
 
     def clear(self, valuations: ArrayLike) -> UnitDemandOutcome:

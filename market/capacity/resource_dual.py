@@ -2,7 +2,7 @@
 
     g(p) = p'B + sum_i s_i psi((V_i - W_i p) / s_i),    p >= 0,    grad g = B - W'x(p),
 
-with psi the demand rule's surplus at the best share; g is convex and smooth, and its minimisers are the clearing prices.
+with psi the demand rule's surplus at the best share; g is convex and smooth, and its minimisers are clearing prices.
 Newton's method on the prices above 0, steps cut by a line search and projected on p >= 0 (Bertsekas 1982). Where the
 scale tau of demand is small beside the money at stake g is nearly a polyhedron, so tau is first taken large and then
 lowered in steps, each started from the last prices. Prices are written `p = centre + tau * u`: shares depend on

@@ -101,8 +101,9 @@ def all_equilibria(
 
     Notes
     -----
-    For two goods all roots that are further apart than 3 per cent in the price ratio, or between which excess demand has
-    one hump, are found. *Cost*: some 4,000 excess demands for two goods; `starts` runs of Newton's method for more.
+    For two goods all roots are found that are further apart than 3 per cent in the price ratio, or between which
+    excess demand has one hump. *Cost*: some 4,000 excess demands for two goods; `starts` runs of Newton's
+    method for more.
     *Source*: Dierker 1972 for the index theorem; Kehoe 1991.
 
     Examples
@@ -142,7 +143,10 @@ def _two_goods(economy: ExchangeEconomy) -> list[FloatArray]:
     grid = np.linspace(-_WIDEST, _WIDEST, _GRID)
     values = np.array([excess_at(each) for each in grid])
     sizes = np.where(np.isnan(values), np.inf, np.abs(values))
-    roots = [float(grid[k]) for k in np.flatnonzero(sizes <= _TOUCHES)]
+    # A line of equilibria is represented by its middle.
+    flat = np.flatnonzero(sizes <= _TOUCHES)
+    lines = np.split(flat, np.flatnonzero(np.diff(flat) > 1) + 1) if flat.size else []
+    roots = [float(grid[line[len(line) // 2]]) for line in lines]
     bracketed = np.flatnonzero((values[:-1] * values[1:] < 0.0) & (sizes[:-1] > _TOUCHES) & (sizes[1:] > _TOUCHES))
     brackets = [(float(grid[k]), float(grid[k + 1])) for k in bracketed]
     inner = sizes[1:-1]

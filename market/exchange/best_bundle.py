@@ -1,6 +1,7 @@
 """The best affordable bundle for a utility that is given as a function: safeguarded, and for few goods."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -60,11 +61,13 @@ def _search(
 ) -> FloatArray:
     from scipy.optimize import minimize
 
+    search: Any = minimize  # its stubs know no constraint as a dictionary of functions
+
     start = np.full(goods, 1.0 / goods)
     # Utility in units in which its slope at the start is 1: the stopping rule of the search is absolute.
     unit = max(float(np.abs(marginal(start)).max()), 1e-300)
     with np.errstate(all="ignore"):
-        found = minimize(
+        found = search(
             lambda s: -value(np.maximum(s, _SMALLEST_SHARE)) / unit,
             start,
             jac=lambda s: -marginal(np.maximum(s, _SMALLEST_SHARE)) / unit,

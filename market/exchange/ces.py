@@ -126,7 +126,7 @@ class CES(Utility):
         distinct = np.unique(self._elasticities)
         wanted = self._shares > 0.0
         widest = -float(np.min(self._log_powers, where=wanted, initial=0.0))
-        if distinct.size > _MOST_GROUPS or self._linear.any() or widest > _SAFE_EXPONENT:
+        if distinct.size > _MOST_GROUPS or widest > _SAFE_EXPONENT:
             return None
         powers = np.exp(self._log_powers)
         if distinct.size == 1:
@@ -136,9 +136,8 @@ class CES(Utility):
 
     def _spending_shares(self, prices: FloatArray) -> FloatArray:
         """Share of income that goes to each good at prices above 0, shape (n, m), for elasticities below infinity."""
-        with np.errstate(invalid="ignore"):
-            logs = self._log_powers + (1.0 - self._finite)[:, None] * np.log(prices / prices.max())
-            return softmax(logs)
+        logs = np.log(prices)
+        return softmax(self._log_powers + (1.0 - self._finite)[:, None] * (logs - logs.max()))
 
     def _demand(self, prices: FloatArray, incomes: FloatArray) -> FloatArray:
         if not prices.all():
@@ -162,7 +161,7 @@ class CES(Utility):
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             logs = np.where(
                 share_one,
-                self._log_powers + (1.0 - self._finite)[:, None] * np.log(floored / prices.max()),
+                self._log_powers + (1.0 - self._finite)[:, None] * (np.log(floored) - np.log(prices.max())),
                 -np.inf,
             )
             top = logs.max(axis=1, keepdims=True)
@@ -182,17 +181,21 @@ class CES(Utility):
         return np.asarray(bundles)
 
     def _total_demand(self, prices: FloatArray, incomes: FloatArray) -> FloatArray:
-        groups = self._groups
-        if groups is None or not prices.all():
+        if not prices.all() or self._linear.any():
             return super()._total_demand(prices, incomes)
         logs = np.log(prices)
         logs -= 0.5 * (logs.max() + logs.min())
-        widest = float(np.abs(logs).max()) * max(1.0, *(abs(1.0 - group[0]) for group in groups))
-        if widest > _SAFE_EXPONENT:
+        if float(np.abs(logs).max()) * max(1.0, float(np.abs(1.0 - self._elasticities).max())) > _SAFE_EXPONENT:
             return super()._total_demand(prices, incomes)
+        if self._groups is None:
+            # Shares of income up to a factor: a_ij^s_i p_j^(1 - s_i).
+            shares = np.multiply.outer(1.0 - self._elasticities, logs)
+            shares += self._log_powers
+            np.exp(shares, out=shares)
+            return np.asarray((incomes / shares.sum(axis=1)) @ shares / prices)
         spending = np.zeros(prices.size)
-        for elasticity, rows, powers in groups:
-            indices = np.exp((1.0 - elasticity) * logs)  # p_j^(1-s), up to a factor
+        for elasticity, rows, powers in self._groups:
+            indices = np.exp((1.0 - elasticity) * logs)  # p_j^(1 - s), up to a factor
             spending += indices * ((incomes[rows] / (powers @ indices)) @ powers)
         return np.asarray(spending / prices)
 
@@ -249,7 +252,7 @@ class PowerUtility(Utility):
     --------
     >>> from walras.market.exchange import PowerUtility
     >>> consumers = PowerUtility([[1024.0, 1.0]], exponent=-4.0)
-    >>> consumers.demand(prices=[1.0, 1.0], incomes=5.0).tolist(), consumers.utility([[4.0, 1.0]]).tolist()
+    >>> consumers.demand(prices=[1.0, 1.0], incomes=5.0).round(9).tolist(), consumers.utility([[4.0, 1.0]]).tolist()
     ([[4.0, 1.0]], [-1.25])
     """
 
@@ -283,7 +286,7 @@ class PowerUtility(Utility):
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             flat = exponents == 0.0
             terms = np.where(flat, np.log(bundles), bundles**exponents / np.where(flat, 1.0, exponents))
-            return np.where(weights > 0.0, weights * terms, 0.0).sum(axis=1)
+            return np.asarray(np.where(weights > 0.0, weights * terms, 0.0).sum(axis=1))
 
     def _gradient(self, bundles: FloatArray) -> FloatArray:
         weights, exponents = np.asarray(self.weights), np.asarray(self.exponent)[:, None]
@@ -302,7 +305,7 @@ def _checked_rho(rho: float | ArrayLike, consumers: int) -> FloatArray:
     try:
         infinite = np.asarray(rho, dtype=np.float64) == -np.inf
     except (TypeError, ValueError, OverflowError):
-        infinite = np.asarray(False)
+        infinite = np.zeros((), dtype=bool)
     # Where rho is minus infinity any finite number may stand in for it during the checks.
     each = finite_vector(
         "CES.rho", np.where(infinite, 0.0, rho) if infinite.any() else rho, length=consumers, of="consumer"

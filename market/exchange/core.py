@@ -13,7 +13,7 @@ coalitions at once, which is why equilibria are in the core.
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,9 +40,9 @@ class BlockingCoalition:
     members
         Consumers, in ascending order.
     bundles
-        What they could give themselves, as well off as before, shape (members, m).
+        What they could give themselves, all of them better off, shape (members, m).
     share_needed
-        The largest share of its endowment of any good that these bundles take, below 1.
+        Share of its endowment with which the group could do as well as before, below 1.
     """
 
     members: tuple[int, ...]
@@ -149,7 +149,8 @@ def _improvement(
         columns = len(pools)
         used = np.stack([pool[member][has] / owned[has] for member in range(size) for pool in pools], axis=1)
         mixes = np.kron(np.eye(size), np.ones(columns))
-        found = linprog(
+        solve: Any = linprog  # its stubs leave open whether there is a solution
+        found = solve(
             c=np.append(np.zeros(size * columns), 1.0),
             A_ub=np.column_stack([used, -np.ones(goods)]),
             b_ub=np.zeros(goods),
@@ -162,10 +163,20 @@ def _improvement(
         if found.fun < 1.0 - tolerance:
             weights = found.x[:-1].reshape(size, columns)  # (members * columns,) -> (members, columns)
             mixed = np.einsum("ic,cij->ij", weights, np.stack(pools))
-            return BlockingCoalition(tuple(group), mixed, float(found.fun))
+            mixed[:, ~has] = 0.0
+            mixed += (owned - mixed.sum(axis=0)) / size  # what they do not need, they share
+            better = _utilities(economy, mixed, group) > targets[group]
+            return BlockingCoalition(tuple(group), mixed, float(found.fun)) if better.all() else None
         values = -np.asarray(found.ineqlin.marginals)
         values = np.maximum(values, 0.0) / max(float(np.maximum(values, 0.0).sum()), 1e-300)
     return None
+
+
+def _utilities(economy: ExchangeEconomy, bundles: FloatArray, group: list[int]) -> FloatArray:
+    """Utilities of the members, shape (members,), of their bundles (members, m)."""
+    everyone = np.zeros(economy.shape)
+    everyone[group] = np.maximum(bundles, 0.0)
+    return economy.utility(everyone)[group]
 
 
 def _compensated(economy: ExchangeEconomy, prices: FloatArray, targets: FloatArray) -> FloatArray:

@@ -280,7 +280,7 @@ class ExchangeEconomy:
         prices
             Money per unit, above 0, shape (m,).
         tolerance
-            Largest fall (as a fraction of the supply, for a rise by 1 per cent of the price over 0.01) that counts as 0.
+            Largest fall that counts as 0: a fraction of the supply, per unit of the logarithm of the price.
 
         Notes
         -----
@@ -320,7 +320,8 @@ class ExchangeEconomy:
         bad = self._insolvent(incomes)
         if bad is not None:
             raise InfeasibleError(
-                f"At prices {prices.tolist()} consumer {bad} has the income {incomes[bad]:g}: it cannot pay its transfer."
+                f"prices must let each consumer pay its transfer: at {prices.tolist()} consumer {bad} has the income "
+                f"{incomes[bad]:g}."
             )
         return incomes
 
@@ -330,7 +331,7 @@ class ExchangeEconomy:
             return None
         for utility, rows in self.groups:
             if not utility.signed and incomes[rows].min() < 0.0:
-                return rows.start + int(np.argmin(incomes[rows]))
+                return int(rows.start) + int(np.argmin(incomes[rows]))
         return None
 
     def _demand(self, prices: FloatArray, incomes: FloatArray) -> FloatArray:

@@ -8,20 +8,21 @@ program
 
 gives the largest share of all value that consumers need, at the most favourable prices, to be (to first order) as well
 off as they are: `l_i = e_i(p, u_i)`. The rest is the *waste* of the allocation. It is 0 if and only if x is efficient,
-for concave utilities. (Leontief consumers have kinks in place of slopes, but need exactly `u_i sum_j r_ij p_j`.)
+for concave utilities. (Leontief consumers have kinks in place of slopes, but need exactly `u_i sum_j r_ij p_j`; where
+consumption may be of either sign, what counts is how far slopes are from prices.)
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.market.certificate import Certified
 from walras.market.errors import InfeasibleError, InvalidInputError
-from walras.market.exchange.ces import CES
 from walras.market.exchange.certificate import ExchangeCertificate, certify_exchange
+from walras.market.exchange.ces import CES
 from walras.market.exchange.economy import ExchangeEconomy
 from walras.market.exchange.leontief import Leontief
 from walras.market.exchange.user_given import DemandFunction
@@ -199,8 +200,11 @@ def _support(economy: ExchangeEconomy, bundles: FloatArray) -> _Support:
     upper = hstack([values, smooth, 0.0 * gaps])
     if unbounded.size:  # of either sign: slopes must equal prices, up to a gap that counts as waste
         upper = vstack([upper, hstack([-values, -smooth, gaps]).tocsr()[unbounded]])
-    objective = np.concatenate([-needs, -np.ones(consumers), np.ones(unbounded.size)])
-    found = linprog(
+    # Minimised: the value of what is left to those who consume 0 or more, less what they need, and the gaps.
+    left = 1.0 - (bundles[signed] / economy.supplies).sum(axis=0)
+    objective = np.concatenate([left - needs, np.where(signed, 0.0, -1.0), np.ones(unbounded.size)])
+    solve: Any = linprog  # its stubs know no sparse matrices
+    found = solve(
         c=objective,
         A_ub=upper.tocsr(),
         b_ub=np.zeros(upper.shape[0]),
@@ -214,11 +218,14 @@ def _support(economy: ExchangeEconomy, bundles: FloatArray) -> _Support:
     if found.status != 0:
         return _Support(np.full(goods, np.nan), 1.0)
     prices = found.x[:goods] / economy.supplies
-    return _Support(np.asarray(prices), float(min(max(1.0 + found.fun, 0.0), 1.0)))
+    return _Support(np.asarray(prices), float(min(max(found.fun, 0.0), 1.0)))
 
 
 def _requirements(economy: ExchangeEconomy, bundles: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
-    """What Leontief consumers need (m,), in shares of supplies; slopes (n, m) of the others; who may consume less than 0."""
+    """What Leontief consumers need (m,), in shares of supplies; slopes (n, m) of the others.
+
+    The last are those whose consumption may be below 0, shape (n,).
+    """
     needs, slopes = np.zeros(economy.shape[1]), np.zeros(economy.shape)
     signed = np.zeros(economy.shape[0], dtype=bool)
     for utility, rows in economy.groups:
@@ -238,7 +245,7 @@ def _requirements(economy: ExchangeEconomy, bundles: FloatArray) -> tuple[FloatA
             gradient[curved] = part._gradient(mine[curved])
         else:
             gradient = utility._gradient(mine)
-        slopes[rows] = _scaled(gradient * economy.supplies, mine / economy.supplies, utility.signed)
+        slopes[rows] = _scaled(gradient * economy.supplies, mine / economy.supplies, signed=utility.signed)
         signed[rows] = utility.signed
     return needs, slopes, signed
 
@@ -255,13 +262,11 @@ def _fixed_needs(utility: object) -> tuple[FloatArray, np.ndarray] | None:
     return None
 
 
-def _scaled(gradient: FloatArray, shares: FloatArray, signed: bool) -> FloatArray:
+def _scaled(gradient: FloatArray, shares: FloatArray, *, signed: bool) -> FloatArray:
     """Slopes with `g_i.x_i = 1`; 0 for who needs nothing to be as well off (no slope, or an infinite one)."""
     with np.errstate(all="ignore"):
-        if signed:
-            size = np.abs(gradient).sum(axis=1)
-        else:
-            size = np.where(shares > 0.0, gradient * shares, 0.0).sum(axis=1)
+        worth = np.abs(gradient) if signed else np.where(shares > 0.0, gradient * shares, 0.0)
+        size = worth.sum(axis=1)
         scaled = gradient / size[:, None]
     fine = np.isfinite(scaled).all(axis=1) & (size > 0.0)
     return np.where(fine[:, None], np.where(fine[:, None], scaled, 0.0), 0.0)

@@ -80,7 +80,7 @@ class Extragradient:
         economy
             Whose excess demand moves the prices.
         start_prices
-            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, prices adding up to 1.
+            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, adding up to 1.
         """
         instance_of("economy", economy, ExchangeEconomy)
         project = _on_simplex if self.on_simplex else _on_orthant
@@ -108,4 +108,4 @@ def _on_simplex(prices: FloatArray) -> FloatArray:
     falling = np.sort(prices)[::-1]
     excess = (np.cumsum(falling) - 1.0) / np.arange(1, prices.size + 1)
     kept = int(np.flatnonzero(falling > excess)[-1]) if np.isfinite(prices).all() else 0
-    return np.maximum(prices - excess[kept], 0.0)
+    return np.asarray(np.maximum(prices - excess[kept], 0.0))

@@ -52,7 +52,7 @@ class TatonnementFlow:
     >>> from walras.market.exchange import ExchangeEconomy, Leontief, TatonnementFlow
     >>> scarf = ExchangeEconomy(Leontief([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]), np.eye(3))
     >>> found = TatonnementFlow(horizon=60.0).solve(scarf, [1.2, 1.0, 0.7])
-    >>> found.status.name, np.ptp((found.path**2).sum(axis=1)) < 1e-9
+    >>> found.status.name, bool(np.ptp((found.path**2).sum(axis=1)) < 1e-9)
     ('CYCLES', True)
     """
 
@@ -80,7 +80,7 @@ class TatonnementFlow:
         economy
             Whose excess demand moves the prices.
         start_prices
-            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, prices adding up to 1.
+            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, adding up to 1.
 
         Returns
         -------

@@ -63,7 +63,7 @@ def follow_path(economy: "ExchangeEconomy", start: FloatArray) -> FloatArray | N
         if moved[-1] >= 1.0:
             fraction = (1.0 - point[-1]) / (moved[-1] - point[-1])
             logs = point[:-1] + fraction * (moved[:-1] - point[:-1])
-            return np.exp(np.append(0.0, logs))
+            return np.asarray(np.exp(np.append(0.0, logs)))
         if np.abs(moved[:-1]).max() > 200.0:  # a price has gone to 0 or to infinity
             return None
         point, length = moved, min(1.5 * length, _LONGEST)

@@ -4,8 +4,8 @@
 wanted when its price falls to 0, the indices of all equilibria add up to +1 if none is degenerate: their number is odd,
 and an even count is the sign that one was missed.
 
-*Stability*: tâtonnement `dp/dt = z(p)` returns to an equilibrium after small shocks if the eigenvalues of `dz/dp`, apart
-from the 0 that belongs to the price level, have negative real parts. They scale as 1 / (price level).
+*Stability*: tâtonnement `dp/dt = z(p)` returns to an equilibrium after small shocks if the eigenvalues of `dz/dp` have
+negative real parts, apart from the 0 that belongs to the price level. They scale as 1 / (price level).
 """
 
 from enum import Enum

@@ -62,7 +62,7 @@ class Linear(Utility):
         return best_buys(self._values, prices, incomes)
 
     def _utility(self, bundles: FloatArray) -> FloatArray:
-        return np.where(self._values > 0.0, self._values * bundles, 0.0).sum(axis=1)
+        return np.asarray(np.where(self._values > 0.0, self._values * bundles, 0.0).sum(axis=1))
 
     def _gradient(self, bundles: FloatArray) -> FloatArray:
         return self._values.copy()

@@ -71,7 +71,7 @@ class LinearQuadratic(Utility):
     @cached_property
     def _best(self) -> FloatArray:
         """Bundles of bliss, shape (n, m)."""
-        return np.linalg.solve(np.asarray(self.preferences), np.asarray(self.bliss).T).T
+        return np.asarray(np.linalg.solve(np.asarray(self.preferences), np.asarray(self.bliss).T).T)
 
     @cached_property
     def _response(self) -> FloatArray:
@@ -79,7 +79,7 @@ class LinearQuadratic(Utility):
         return np.asarray(inverse @ inverse.T)
 
     def _multipliers(self, prices: FloatArray, incomes: FloatArray) -> FloatArray:
-        return np.maximum(self._best @ prices - incomes, 0.0) / float(prices @ self._response @ prices)
+        return np.asarray(np.maximum(self._best @ prices - incomes, 0.0) / float(prices @ self._response @ prices))
 
     def _demand(self, prices: FloatArray, incomes: FloatArray) -> FloatArray:
         return np.asarray(self._best - np.outer(self._multipliers(prices, incomes), self._response @ prices))
@@ -100,7 +100,7 @@ class LinearQuadratic(Utility):
         scale = np.abs(incomes) + np.abs(self._best) @ prices
         # Who can afford bliss should have it; what is then left over is no waste.
         useful = np.minimum(incomes, blissful)
-        return np.maximum(useful - needed, 0.0) / np.where(scale > 0.0, scale, 1.0)
+        return np.asarray(np.maximum(useful - needed, 0.0) / np.where(scale > 0.0, scale, 1.0))
 
     def _jacobian(self, prices: FloatArray, claims: FloatArray) -> FloatArray:
         direction = self._response @ prices

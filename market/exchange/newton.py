@@ -7,15 +7,15 @@ The equations are excess demands in value, as fractions of the value of all good
 
 without one of them, which follows from the others by Walras' law: that of the good of most value, whose price is held.
 Steps are bounded and halved until |F| falls; where the derivative is singular or no halving helps, Levenberg damping
-turns them towards steepest descent. A good in excess supply whose price goes to 0 is set to 0 and left out, and taken up
-again if it is then wanted. If Newton stalls, it is tried again from where some rounds of multiplicative tâtonnement
+turns them towards steepest descent. A good in excess supply whose price goes to 0 is set to 0 and left out, and taken
+up again if it is then wanted. If Newton stalls, it is tried again from where some rounds of multiplicative tâtonnement
 lead, then along a path from an economy that is known to have one equilibrium (`homotopy.py`), then from scattered
 starts. Linear consumers, whose demand jumps, are first smoothed (`perfect_substitutes.py`).
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final
 
 import numpy as np
@@ -38,7 +38,7 @@ _WORTHLESS = 1e-7  # share of all value below which a good in excess supply is t
 _VANISHED = 1e-60  # share of all value at which a price that is above 0 is given up
 _SCATTERED_STARTS = 8
 # Elasticities of substitution of the smoothed economies: each the start of the next.
-_ELASTICITIES = tuple(4.0**power for power in range(1, 10))
+_ELASTICITIES = tuple(4.0**power for power in range(1, 14))
 _SHARP = 64.0  # elasticity from which goods that are bought can be told from those that are not
 
 
@@ -171,7 +171,9 @@ class Newton:
                 )
                 if answer.certificate.largest <= max(self.tolerance, 1e-11):
                     return answer
-        return settle(economy, prices, path, ExchangeStatus.STALLED)
+        answer = settle(economy, prices, path, ExchangeStatus.STALLED)
+        settled = answer.certificate.largest <= max(self.tolerance, 1e-11)
+        return replace(answer, status=ExchangeStatus.CONVERGED) if settled else answer
 
 
 def newton_run(economy: ExchangeEconomy, start: FloatArray, tolerance: float, max_iterations: int) -> NewtonRun:

@@ -15,9 +15,11 @@ non-negative least squares.
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from walras.market.exchange.ces import CES, PowerUtility
 from walras.market.exchange.linear import Linear
+from walras.market.exchange.utility import Utility
 from walras.market.validation import FloatArray
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def smoothed(economy: "ExchangeEconomy", elasticity: float) -> "ExchangeEconomy"
     return replace(economy, utilities=tuple(_smooth(utility, elasticity) for utility, _ in economy.groups))
 
 
-def _smooth(utility: object, elasticity: float) -> object:
+def _smooth(utility: Utility, elasticity: float) -> Utility:
     highest = 1.0 - 1.0 / elasticity
     match utility:
         case Linear():
@@ -60,14 +62,14 @@ def _smooth(utility: object, elasticity: float) -> object:
     return utility
 
 
-def _linear_rows(utility: object) -> np.ndarray:
+def _linear_rows(utility: Utility) -> NDArray[np.bool_]:
     match utility:
         case Linear():
             return np.ones(utility.shape[0], dtype=bool)
         case CES():
-            return np.asarray(utility.rho) == 1.0
+            return np.asarray(np.asarray(utility.rho) == 1.0)
         case PowerUtility():
-            return np.asarray(utility.exponent) == 1.0
+            return np.asarray(np.asarray(utility.exponent) == 1.0)
     return np.zeros(1, dtype=bool)
 
 
@@ -188,7 +190,6 @@ def _exact_allocation(
     """Divide goods among linear consumers so that markets clear; others get their demand."""
     from scipy.optimize import nnls
 
-    consumers, goods = economy.shape
     incomes = economy.claims @ prices
     priced = prices > 0.0
     allocation = economy._demand(prices, incomes)

@@ -2,9 +2,9 @@
 
     u(x) = x_0 + sum_j v_j(x_j),
 
-with good 0 the numeraire. While income lasts, each other good is bought until its marginal worth `v_j'(x_j)` is its price
-in units of the numeraire, whatever the income. A consumer who cannot afford that buys none of the numeraire, and values
-money more: `v_j'(x_j) = m p_j` with the multiplier `m > 1 / p_0` at which the income is spent.
+with good 0 the numeraire. While income lasts, each other good is bought until its marginal worth `v_j'(x_j)` is its
+price in units of the numeraire, whatever the income. A consumer who cannot afford that buys none of the numeraire, and
+values money more: `v_j'(x_j) = m p_j` with the multiplier `m > 1 / p_0` at which the income is spent.
 """
 
 from dataclasses import dataclass
@@ -114,8 +114,8 @@ class QuasiLinearQuadratic(Utility):
 
     Notes
     -----
-    Nobody wants more than `intercepts / slopes`, even of a free good. *Corner*: if income is short, goods are dropped in
-    the order of `intercepts_ij / p_j`. *Cost*: O(n m log m), by sorting.
+    Nobody wants more than `intercepts / slopes`, even of a free good. *Corner*: if income is short, goods are dropped
+    in the order of `intercepts_ij / p_j`. *Cost*: O(n m log m), by sorting.
 
     Examples
     --------

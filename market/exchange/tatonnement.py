@@ -36,10 +36,13 @@ from walras.market.validation import (
 
 __all__ = ["Adjustment", "ConstantStep", "DiminishingStep", "NormalisedStep", "StepRule", "Tatonnement"]
 
-# Prices (their sum) beyond which, or within whose inverse of 0, an adjustment is said to have left the range of numbers.
+# Sum of prices beyond which (or below whose inverse) an adjustment is said to have left the range of numbers.
 _FARTHEST = 1e100
 # A free good that is wanted without bound gets this share of the sum of prices.
 _LEAST_SHARE = 1e-9
+# At the end of the rounds: how roughly a path must return, and its size remain, to be called a cycle.
+_ROUGH_RETURN, _ROUGH_SIZE = 0.05, 1e-3
+_SHRINKS = 0.01  # by how much the last quarter must be smaller for the path to be on its way to rest
 
 
 class Adjustment(Enum):
@@ -65,8 +68,8 @@ class ConstantStep:
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", positive_number("ConstantStep.size", self.size))
 
-    def at(self, iteration: int, excess: FloatArray) -> float:
-        """Step size in round `iteration` (0 at first)."""
+    def at(self, iteration: int, direction: FloatArray) -> float:
+        """Step size in round `iteration` (0 at first), in a direction of shape (m,)."""
         return self.size
 
 
@@ -94,15 +97,17 @@ class DiminishingStep:
             raise InvalidInputError(f"DiminishingStep.power must be at most 1, or prices stop short; got {power}.")
         object.__setattr__(self, "power", power)
 
-    def at(self, iteration: int, excess: FloatArray) -> float:
-        """Step size in round `iteration` (0 at first)."""
+    def at(self, iteration: int, direction: FloatArray) -> float:
+        """Step size in round `iteration` (0 at first), in a direction of shape (m,)."""
         return float(self.size * (1.0 + iteration) ** -self.power)
 
 
 @final
 @dataclass(frozen=True)
 class NormalisedStep:
-    """Steps of a given length: `size / |z|`, diminishing as `1 / (1 + k)^power`.
+    """Steps of a given length: `size / |direction|`, diminishing as `1 / (1 + k)^power`.
+
+    The direction is that of excess demand (additive), or of excess demand as fractions of the supplies.
 
     Parameters
     ----------
@@ -122,9 +127,9 @@ class NormalisedStep:
             raise InvalidInputError(f"NormalisedStep.power must be at most 1, or prices stop short; got {power}.")
         object.__setattr__(self, "power", power)
 
-    def at(self, iteration: int, excess: FloatArray) -> float:
-        """Step size in round `iteration` (0 at first)."""
-        length = float(np.linalg.norm(excess))
+    def at(self, iteration: int, direction: FloatArray) -> float:
+        """Step size in round `iteration` (0 at first), in a direction of shape (m,)."""
+        length = float(np.linalg.norm(direction))
         return float(self.size * (1.0 + iteration) ** -self.power / length) if length > 0.0 else 0.0
 
 
@@ -197,15 +202,16 @@ class Tatonnement:
         economy
             Whose excess demand moves the prices.
         start_prices
-            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, prices adding up to 1.
+            Where to begin, 0 or more and not all 0, shape (m,). None: all supplies worth the same, adding up to 1.
 
         Returns
         -------
         ExchangeEquilibrium
-            With the path. The status is `CONVERGED`; `CYCLES`, if prices come back (to `cycle_tolerance`) after having
-            been elsewhere, and excess demand was as large in the last turn as in the one before; `DIVERGES`, if prices
-            or excess demand leave the range of numbers, or if at the end of the rounds excess demand is larger than
-            ever in the first half; and `ITERATION_LIMIT` otherwise.
+            With the path. The status is `CONVERGED`; `CYCLES`, if prices come back (to `cycle_tolerance`; at the end of
+            the rounds to 5 per cent) after having been elsewhere, and excess demand was as large in the last turn as in
+            the one before (to `cycle_tolerance`; at the end to 0.1 per cent); `DIVERGES`, if prices or excess demand
+            leave the range of numbers, or if in the last quarter excess demand is larger than ever in the first half;
+            and `ITERATION_LIMIT` otherwise.
 
         Raises
         ------
@@ -215,11 +221,10 @@ class Tatonnement:
         instance_of("economy", economy, ExchangeEconomy)
 
         def follow(iteration: int, prices: FloatArray, excess: FloatArray) -> FloatArray:
-            size = self.step.at(iteration, excess)
-            if self.adjustment is Adjustment.ADDITIVE:
-                moved = np.maximum(prices + size * excess, 0.0)
-            else:
-                moved = prices * np.exp(size * excess / economy.supplies)
+            additive = self.adjustment is Adjustment.ADDITIVE
+            direction = excess if additive else excess / economy.supplies
+            change = self.step.at(iteration, direction) * direction
+            moved = np.maximum(prices + change, 0.0) if additive else prices * np.exp(change)
             return moved / moved.sum() if self.normalised else moved
 
         return iterate(
@@ -246,16 +251,11 @@ def iterate(
     watch = 64  # the path is examined for cycles after 64, 128, 256, ... rounds
     prices, status, period = start, ExchangeStatus.ITERATION_LIMIT, None
     for iteration in range(max_iterations + 1):
-        excess = economy._trial_excess(prices)
+        prices, excess = _lifted(economy, prices)
         residual = clearing_residual(economy, prices, excess)
         if not math.isfinite(residual):
-            if np.isposinf(excess).any() and not (prices > 0.0).all():
-                prices = np.where(np.isposinf(excess) & (prices == 0.0), _LEAST_SHARE * prices.sum(), prices)
-                excess = economy._trial_excess(prices)
-                residual = clearing_residual(economy, prices, excess)
-            if not math.isfinite(residual):
-                status = ExchangeStatus.DIVERGES
-                break
+            status = ExchangeStatus.DIVERGES
+            break
         residuals.append(residual)
         if residual <= tolerance:
             status = ExchangeStatus.CONVERGED
@@ -263,13 +263,8 @@ def iterate(
         last = iteration == max_iterations
         if iteration == watch or last:
             watch *= 2
-            orbit = orbit_of(np.array(path), np.array(residuals), cycle_tolerance)
-            if orbit.motion is Motion.RETURNS:
-                status, period = ExchangeStatus.CYCLES, float(orbit.period or 0)
-                break
-            if last and orbit.motion is Motion.MOVES_AWAY:
-                status = ExchangeStatus.DIVERGES
-        if last:
+            status, period = _long_run(np.array(path), np.array(residuals), cycle_tolerance, last=last)
+        if last or period is not None:
             break
         with np.errstate(all="ignore"):
             moved = follow(iteration, prices, excess)
@@ -280,3 +275,27 @@ def iterate(
         prices = moved
         path.append(prices)
     return settle(economy, prices, path, status, period=period)
+
+
+def _lifted(economy: ExchangeEconomy, prices: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Prices and excess demand; a free good that is wanted without bound gets a small price."""
+    excess = economy._trial_excess(prices)
+    unbounded = np.isposinf(excess) & (prices == 0.0)
+    if not unbounded.any() or not prices.any():
+        return prices, excess
+    lifted = np.where(unbounded, _LEAST_SHARE * prices.sum(), prices)
+    return lifted, economy._trial_excess(lifted)
+
+
+def _long_run(
+    path: FloatArray, residuals: FloatArray, tolerance: float, *, last: bool
+) -> tuple[ExchangeStatus, float | None]:
+    """What the path does: a cycle if it returns; at the end of the rounds also if it does so roughly, or moves away."""
+    orbit = orbit_of(path, residuals, tolerance)
+    third, fourth = residuals[len(residuals) // 2 :], residuals[3 * len(residuals) // 4 :]
+    if last and orbit.motion is Motion.UNDER_WAY and fourth.max() >= (1.0 - _SHRINKS) * third.max():
+        orbit = orbit_of(path, residuals, max(tolerance, _ROUGH_RETURN), size_tolerance=max(tolerance, _ROUGH_SIZE))
+    if orbit.period is not None:
+        return ExchangeStatus.CYCLES, float(orbit.period)
+    moves_away = last and orbit.motion is Motion.MOVES_AWAY
+    return (ExchangeStatus.DIVERGES if moves_away else ExchangeStatus.ITERATION_LIMIT), None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, final
 
 import numpy as np
@@ -83,8 +84,8 @@ class GivenUtility(Utility):
     Parameters
     ----------
     functions
-        One function per consumer (or one, for `consumers` of them): a bundle (m,) to a number. It must be concave, or at
-        least quasi-concave, and finite wherever all quantities are above 0.
+        One function per consumer: a bundle (m,) to a number. It must be concave, or at least quasi-concave, and finite
+        wherever all quantities are above 0.
     goods
         m.
     gradients
@@ -131,8 +132,8 @@ class GivenUtility(Utility):
         if not prices.all():
             raise InvalidInputError("prices must be above 0 where utility is maximised numerically.")
         rows = [
-            best_bundle(lambda x, i=i: self._value(i, x), lambda x, i=i: self._slope(i, x), prices, float(income))
-            for i, income in enumerate(incomes)
+            best_bundle(partial(self._value, consumer), partial(self._slope, consumer), prices, float(income))
+            for consumer, income in enumerate(incomes)
         ]
         return np.stack(rows)  # n vectors (m,) -> (n, m)
 

@@ -108,8 +108,9 @@ class ConstantProduct:
         """
         amount, sold = nonnegative_number("amount", amount), asset_number("sold", sold)
         net = amount * (1.0 - self.fee)
-        amount_out = self.reserves[1 - sold] * (net / (self.reserves[sold] + net))
-        return self._swap(sold, amount, amount_out)
+        held, other = self.reserves[sold], self.reserves[1 - sold]
+        # What is left, without a difference: of a payment far beyond the reserves next to nothing is left.
+        return self._swap(sold, amount, other * (net / (held + net)), left=other * (held / (held + net)))
 
     def swap_exact_out(self, amount: float, *, sold: int) -> "Quote":
         """Give what the pool asks, in asset `sold`, for `amount` units of the other.
@@ -138,7 +139,7 @@ class ConstantProduct:
         if amount >= held:
             raise InfeasibleError(f"amount must be below the reserve of asset {1 - sold}, {held:g}, got {amount:g}.")
         amount_in = self.reserves[sold] * (amount / (held - amount)) / (1.0 - self.fee)
-        return self._swap(sold, amount_in, amount)
+        return self._swap(sold, amount_in, amount, left=held - amount)
 
     def add_liquidity(self, amounts: tuple[float, float]) -> "Deposit":
         """Pay in both assets for new shares: as much as both amounts allow in the proportion of the reserves.
@@ -188,10 +189,10 @@ class ConstantProduct:
         assert self.shares is not None  # set in __post_init__
         return self.shares
 
-    def _swap(self, sold: int, amount_in: float, amount_out: float) -> "Quote":
+    def _swap(self, sold: int, amount_in: float, amount_out: float, *, left: float) -> "Quote":
         reserves = [0.0, 0.0]
         reserves[sold] = self.reserves[sold] + amount_in
-        reserves[1 - sold] = self.reserves[1 - sold] - amount_out
+        reserves[1 - sold] = left
         pool = ConstantProduct((reserves[0], reserves[1]), self.fee, self.shares)
         return Swap(
             sold=sold,

@@ -1,8 +1,8 @@
 """The constant-product market maker in whole units, as it runs where money is counted in integers.
 
 The same rule as `ConstantProduct`, with every rounding in the pool's favour: what it pays is rounded down, what it asks
-is rounded up. Amounts are Python integers of any size (18 decimals are a factor of 10^18), and the fee is a fraction, so
-that nothing is rounded on the way. The product of the reserves then never falls, by no amount.
+is rounded up. Amounts are Python integers of any size (18 decimals are a factor of 10^18), and the fee is a fraction:
+nothing is rounded on the way. The product of the reserves then never falls, by no amount.
 """
 
 from dataclasses import dataclass

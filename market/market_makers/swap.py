@@ -164,9 +164,9 @@ def certify_swap(before: Any, after: Any, sold: int, amount_in: Any, amount_out:
     given, got = Fraction(amount_in), Fraction(amount_out)
     net = given * (1 - Fraction(before.fee))
     product = x * y
-    kept = (x + net) * (y - got)
+    kept = (x + net) * new_y
     # One unit less in, or one more out, would have been too little in the pool's eyes.
-    tightest = min((x + net - unit) * (y - got), (x + net) * (y - got - unit))
+    tightest = min((x + net - unit) * new_y, (x + net) * (new_y - unit))
     return SwapCertificate(
         conservation=float(max(abs(new_x - x - given) / new_x, abs(y - new_y - got) / y)),
         invariant=float(max(1 - new_x * new_y / product, Fraction(0))),

@@ -43,7 +43,8 @@ class LocalMarkets:
 
     Examples
     --------
-    >>>     >>> from walras.market.networks import LinearCurve, LocalMarkets
+    >>> import networkx as nx
+    >>> from walras.market.networks import LinearCurve, LocalMarkets
     >>> graph = nx.Graph([("farm", "town")])
     >>> graph.add_node("island")
     >>> demand = {"town": LinearCurve(10.0, 1.0), "island": LinearCurve(10.0, 1.0)}

@@ -62,7 +62,22 @@ class OneMarket(NamedTuple):
         least = [_wanted(orders, gain, at_margin=False) for orders, gain in zip(self, gains, strict=True)]
         traded = min(math.fsum(each) for each in most)
         bought, sold = (_rationed(low, high, traded) for low, high in zip(least, most, strict=True))
-        return bought, sold
+        return self._balanced(bought, sold)
+
+    def _balanced(self, bought: FloatArray, sold: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Take out what the rounding of the price leaves of excess demand: much, where a curve is nearly flat."""
+        moving = [
+            (orders.slopes > 0.0) & (units > 0.0) for orders, units in ((self.demand, bought), (self.supply, sold))
+        ]
+        answers = [
+            np.where(moves, 1.0 / np.where(moves, orders.slopes, 1.0), 0.0)
+            for orders, moves in zip(self, moving, strict=True)
+        ]
+        response = math.fsum(answers[0]) + math.fsum(answers[1])
+        if response == 0.0:
+            return bought, sold
+        change = (math.fsum(bought) - math.fsum(sold)) / response  # of the price, less than its last digit
+        return np.maximum(bought - change * answers[0], 0.0), np.maximum(sold + change * answers[1], 0.0)
 
 
 def _wanted(orders: Orders, gains: FloatArray, *, at_margin: bool) -> FloatArray:

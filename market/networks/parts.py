@@ -2,7 +2,7 @@
 
 A part of one node (or of nodes merged into one) has no carriage to decide, and is cleared exactly as a local market.
 For the others an interior-point method finds the answer up to its tolerance, which is then made exact; of the two the
-one with the smaller residuals is kept.
+latter is kept unless its residuals are larger.
 """
 
 import numpy as np
@@ -17,6 +17,8 @@ from walras.market.validation import FloatArray, IntArray
 
 __all__ = ["part_of", "solve_in_parts", "split_by"]
 
+_ROUNDING = 1e-12
+
 
 def solve_in_parts(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> SpatialAnswer:
     """Give prices, and what each order trades and each arc carries."""
@@ -24,8 +26,8 @@ def solve_in_parts(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> Sp
     from scipy.sparse.csgraph import connected_components
 
     links = csr_array((np.ones(arcs.tails.size), (arcs.tails, arcs.heads)), shape=(nodes, nodes))
-    number, labels = connected_components(links, directed=False)
-    labels = labels.astype(np.int64)
+    number, found = connected_components(links, directed=False)
+    labels = found.astype(np.int64)
     parts = zip(
         *(split_by(labels[places], number) for places in (np.arange(nodes), demand.nodes, supply.nodes, arcs.tails)),
         strict=True,
@@ -36,13 +38,13 @@ def solve_in_parts(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> Sp
     rank = np.zeros(nodes, dtype=np.int64)  # of each node within its part
     for members, buying, selling, carrying in parts:
         rank[members] = np.arange(members.size)
-        found = _solve_part(
+        solved = _solve_part(
             _renamed(part_of(demand, buying), rank),
             _renamed(part_of(supply, selling), rank),
             _arcs_of(arcs, carrying, rank),
             members.size,
         )
-        for whole, places, values in zip(answer, (members, buying, selling, carrying), found, strict=True):
+        for whole, places, values in zip(answer, (members, buying, selling, carrying), solved, strict=True):
             whole[places] = values
     return answer
 
@@ -86,12 +88,13 @@ def _solve_part(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> Spati
     if program is None:
         return _no_trade(demand, supply, arcs, nodes)
     solution = solve_program(program)
-    candidates = [polished(program, solution), as_found(program, solution)]
-    return min(candidates, key=lambda answer: _residual(demand, supply, arcs, answer))
+    exact, found = polished(program, solution), as_found(program, solution)
+    residual = _residual(demand, supply, arcs, exact)
+    return exact if residual <= max(_ROUNDING, _residual(demand, supply, arcs, found)) else found
 
 
 def _no_trade(demand: Orders, supply: Orders, arcs: Arcs, nodes: int) -> SpatialAnswer:
-    """Nobody trades at one price for all, halfway from the dearest demand to the cheapest supply, or at the one named."""
+    """Nobody trades at one price for all: halfway from dearest demand to cheapest supply, or at the one there is."""
     ends = [
         *([np.max(demand.prices)] if demand.prices.size else []),
         *([np.min(supply.prices)] if supply.prices.size else []),

@@ -41,15 +41,16 @@ def equilibrium_price_bounds(
     prices
         One vector of equilibrium prices, shape (n,).
     """
+    volume = float(np.sum(demanded))
     low, high = np.full(prices.size, -np.inf), np.full(prices.size, np.inf)
     for orders, traded, sign in ((demand_orders, demanded, -1.0), (supply_orders, supplied, 1.0)):
         marginal = orders.prices + sign * orders.slopes * traded
-        some, more = traded > 0.0, traded < orders.most * (1.0 - _ROUNDING)
+        some, more = traded > _ROUNDING * volume, traded < orders.most * (1.0 - _ROUNDING)
         # Supply needs at least its marginal cost for what it sells; demand pays at most its marginal value.
         np.maximum.at(low, orders.nodes[some if sign > 0.0 else more], marginal[some if sign > 0.0 else more])
         np.minimum.at(high, orders.nodes[more if sign > 0.0 else some], marginal[more if sign > 0.0 else some])
     spare = carried < arcs.capacities * (1.0 - _ROUNDING)
-    used = carried > 0.0
+    used = carried > _ROUNDING * volume
     # From i to j, of length l: p_j <= p_i + l.
     starts = np.concatenate((arcs.tails[spare], arcs.heads[used]))
     ends = np.concatenate((arcs.heads[spare], arcs.tails[used]))

@@ -57,6 +57,7 @@ def polished(program: Program, solution: ProgramSolution) -> SpatialAnswer:
         program, solution.prices, x, free[:orders], forest, program.arcs.costs[carrying] / program.price_unit
     )
     x[:orders] = _quantities(program, prices, x[:orders])
+    _settle_straight(program, x, free[:orders], forest)
     _settle_steps(program, x, free[:orders], forest)
     _settle_arcs(program, x, forest, carrying)
     x = _without_round_trips(program, np.clip(x, np.where(np.arange(x.size) < orders, 0.0, -np.inf), bounds))
@@ -129,6 +130,20 @@ def _excess(program: Program, x: FloatArray, internal: IntArray | None = None) -
     arriving = np.bincount(heads[brings], x[brings], program.nodes).astype(np.float64)
     excess: FloatArray = arriving - np.bincount(tails[takes], x[takes], program.nodes)
     return excess
+
+
+def _settle_straight(program: Program, x: FloatArray, free: BoolArray, forest: Forest) -> None:
+    """Take out what the rounding of prices leaves unbalanced, where no step does: much, if a curve is nearly flat."""
+    nodes, _, slopes, signs = _orders(program)
+    trees, number = forest.trees, int(forest.trees.max()) + 1
+    traded, bounds = x[: free.size], program.bounds[: free.size]
+    moving = np.flatnonzero((slopes > 0.0) & (traded > 0.0) & (traded < bounds))
+    stepped = np.bincount(trees[nodes[free & (slopes == 0.0)]], minlength=number) > 0
+    response = np.bincount(trees[nodes[moving]], 1.0 / slopes[moving], number)
+    excess = np.bincount(trees, _excess(program, x, internal=trees), number)
+    change = np.divide(excess, response, out=np.zeros(number), where=(response > 0.0) & ~stepped)
+    settled = traded[moving] - signs[moving] * change[trees[nodes[moving]]] / slopes[moving]
+    x[moving] = np.clip(settled, 0.0, bounds[moving])
 
 
 def _settle_steps(program: Program, x: FloatArray, free: BoolArray, forest: Forest) -> None:

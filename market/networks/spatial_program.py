@@ -267,29 +267,38 @@ class _Laplacian:
 
     def factorised(self, weights: FloatArray) -> Any:
         """Give a function that solves the system for a right-hand side; None if it is singular to rounding."""
-        from scipy.linalg import cho_factor, cho_solve
-        from scipy.sparse import csc_array
-        from scipy.sparse.linalg import splu
-
-        nodes, carries = self._nodes, self._carries
+        carries, nodes = self._carries, self._nodes
         tails, heads, links = self._tails[carries], self._heads[carries], weights[carries]
         diagonal = np.zeros(nodes)
         for ends in (self._tails, self._heads):
             diagonal += np.bincount(ends[ends >= 0], weights[ends >= 0], nodes)
-        node = np.arange(nodes)
-        entries = np.concatenate((diagonal, -links, -links))
-        rows, columns = np.concatenate((node, tails, heads)), np.concatenate((node, heads, tails))
-        matrix = csc_array((entries, (rows, columns)), shape=(nodes, nodes))
         if nodes <= _DENSE_NODES:
-            try:
-                factor = cho_factor(matrix.toarray(), check_finite=False)
-            except np.linalg.LinAlgError:  # rounding made it indefinite; the sparse solver pivots
-                pass
-            else:
-                return lambda right: cho_solve(factor, right, check_finite=False)
-        try:
-            return splu(
-                matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
-            ).solve
-        except RuntimeError:
-            return None
+            return _dense_solver(diagonal, tails, heads, links)
+        return _sparse_solver(diagonal, tails, heads, links)
+
+
+def _dense_solver(diagonal: FloatArray, tails: IntArray, heads: IntArray, links: FloatArray) -> Any:
+    from scipy.linalg import cho_factor, cho_solve
+
+    matrix = np.diag(diagonal)
+    np.subtract.at(matrix, (tails, heads), links)
+    np.subtract.at(matrix, (heads, tails), links)
+    try:
+        factor = cho_factor(matrix, check_finite=False)
+    except np.linalg.LinAlgError:  # rounding made it indefinite; the other solver pivots
+        return _sparse_solver(diagonal, tails, heads, links)
+    return lambda right: cho_solve(factor, right, check_finite=False)
+
+
+def _sparse_solver(diagonal: FloatArray, tails: IntArray, heads: IntArray, links: FloatArray) -> Any:
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
+    node = np.arange(diagonal.size)
+    entries = np.concatenate((diagonal, -links, -links))
+    rows, columns = np.concatenate((node, tails, heads)), np.concatenate((node, heads, tails))
+    matrix = csc_array((entries, (rows, columns)), shape=(node.size, node.size))
+    try:
+        return splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0).solve
+    except RuntimeError:
+        return None

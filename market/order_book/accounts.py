@@ -5,10 +5,10 @@ Cash is a whole number of ticks times units, computed exactly: an amount that in
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.order_book.log import Rows, row_type
@@ -122,7 +122,7 @@ class Accounts:
             raise InvalidInputError(f"trades name trader {strangers[0]}, who has no account.")
         return rows
 
-    def _check(self, cash: IntArray, goods: IntArray, *, allow_debt: bool) -> None:
+    def _check(self, cash: NDArray[Any], goods: NDArray[Any], *, allow_debt: bool) -> None:
         for name, amounts in (("cash", cash[:, np.newaxis]), ("goods", goods)):
             for row, column in np.argwhere((amounts < -(2**63)) | (amounts >= 2**63))[:1]:
                 raise InfeasibleError(

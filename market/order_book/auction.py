@@ -34,6 +34,8 @@ from walras.market.validation import boolean, instance_of, whole_number
 
 __all__ = ["ContinuousDoubleAuction", "Engine", "Session", "SessionStatus"]
 
+_MANY_EVENTS = 10_000
+
 
 class Engine(Enum):
     """What executes the auction. The results are the same."""
@@ -126,12 +128,12 @@ class ContinuousDoubleAuction:
         object.__setattr__(self, "instruments", instruments)
         instance_of("ContinuousDoubleAuction.self_trade", self.self_trade, SelfTrade)
 
-    def open(self, engine: Engine = Engine.COLUMNAR) -> Book:
-        """Give an empty live book under these rules, for events that come one by one."""
+    def open(self, engine: Engine = Engine.OBJECTS) -> Book:
+        """Give an empty live book under these rules, for events that come one by one or log by log."""
         chosen = ColumnarBook if instance_of("engine", engine, Engine) is Engine.COLUMNAR else ObjectBook
         return chosen(self.instruments, self.self_trade)
 
-    def run(self, log: EventLog, *, keep_rejected: bool = False, engine: Engine = Engine.COLUMNAR) -> Session:
+    def run(self, log: EventLog, *, keep_rejected: bool = False, engine: Engine | None = None) -> Session:
         """Give the session that a log makes of an empty book.
 
         Parameters
@@ -141,7 +143,8 @@ class ContinuousDoubleAuction:
         keep_rejected
             Whether a session may hold events that cannot be applied; they are then rows of `rejections`.
         engine
-            What executes it; the result is the same.
+            What executes it; the result is the same. By default arrays for a log of 10,000 events or more, and
+            objects for a shorter one, which is done before a kernel is loaded.
 
         Raises
         ------
@@ -153,9 +156,12 @@ class ContinuousDoubleAuction:
         *Cost*: O(log n) for an event, and O(n log n) for the certificate.
         """
         instance_of("log", log, EventLog)
+        boolean("keep_rejected", keep_rejected)
+        if engine is None:
+            engine = Engine.COLUMNAR if len(log) >= _MANY_EVENTS else Engine.OBJECTS
         book = self.open(engine)
         report = book.process(log)
-        if len(report.rejections) and not boolean("keep_rejected", keep_rejected):
+        if len(report.rejections) and not keep_rejected:
             first = report.rejections[0]
             number, event = int(first["event"]), Event.of_row(log.events[first["event"]].item())
             raise InvalidInputError(

@@ -24,7 +24,7 @@ from walras.market.validation import IntArray, boolean
 __all__ = ["ColumnarBook"]
 
 # The columns of a resting order in the kernel's matrix, in the order of ORDER_COLUMNS.
-_ORDER_PLACES = (
+_ORDER_PLACES = [
     kernel.INSTRUMENT,
     kernel.SIDE,
     kernel.PRICE,
@@ -33,7 +33,7 @@ _ORDER_PLACES = (
     kernel.TRADER,
     kernel.QUANTITY,
     kernel.EXPIRY,
-)
+]
 _RULES = {
     SelfTrade.ALLOW: kernel.ALLOW,
     SelfTrade.CANCEL_RESTING: kernel.CANCEL_RESTING,
@@ -80,7 +80,7 @@ class ColumnarBook(Book):
         """Give the resting orders, the time and the count of events: a copy. *Cost*: O(n log n)."""
         registers, table = self._memory.registers, self._memory.table
         rows = table[table >= 0]
-        orders = as_rows(self._memory.orders[np.ix_(rows, _ORDER_PLACES)], ORDER_COLUMNS)
+        orders = as_rows(self._memory.orders[rows][:, _ORDER_PLACES], ORDER_COLUMNS)
         return BookState.of(orders, time=int(registers[kernel.NOW]), events=int(registers[kernel.EVENTS]))
 
     def _reason_to_reject(self, table: IntArray) -> int:

@@ -27,7 +27,7 @@ class Event:
     time
         When it happens; orders whose expiry is this time or earlier are gone before it.
     kind
-        What it asks for.
+        What it asks for, an `EventKind`; a log may hold other numbers, which the book rejects.
     order
         The order's number, chosen by its sender.
     trader
@@ -50,7 +50,7 @@ class Event:
     """
 
     time: int
-    kind: EventKind
+    kind: int
     order: int = 0
     trader: int = 0
     instrument: int = 0

@@ -15,6 +15,7 @@ Nothing dead is kept: rows are reused at once, so memory follows the largest num
 **Cost** of an event: O(log n) for levels and expiries, O(1) for the table and the queue, and O(1) for each trade.
 
 The whole kernel stands in one file because numba's cache looks at the file of the compiled function only.
+*Source*: the skip list of Pugh 1990 (docs/reference/bibliography.md).
 It is also plain Python, and the tests run it as such; the constants repeat `codes` since numba freezes plain numbers.
 """
 
@@ -78,7 +79,7 @@ def find_order(memory: Memory, number: int) -> int:
     while table[at] >= 0:
         row = table[at]
         if orders[row, ORDER] == number:
-            return row
+            return int(row)
         at = (at + 1) & mask
     return -1
 
@@ -139,7 +140,7 @@ def find_level(memory: Memory, head: int, key: int) -> int:
             following = levels[node, LINKS + height]
         path[height] = node
     following = levels[node, LINKS]
-    return following if following >= 0 and levels[following, KEY] == key else -1
+    return int(following) if following >= 0 and levels[following, KEY] == key else -1
 
 
 def add_level(memory: Memory, key: int) -> int:

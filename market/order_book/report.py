@@ -99,7 +99,8 @@ class BookState:
     def side(self, instrument: int, side: Side) -> Rows:
         """Give the resting orders of one side of one instrument, the next to trade first."""
         orders = self.orders
-        return orders[(orders["instrument"] == instrument) & (orders["side"] == side)]
+        chosen: Rows = orders[(orders["instrument"] == instrument) & (orders["side"] == side)]
+        return chosen
 
     def depth(self, instrument: int, side: Side) -> tuple[IntArray, list[int]]:
         """Give the prices of one side, best first, and the units at each (Python's ints, which do not overflow)."""

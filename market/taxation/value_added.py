@@ -213,7 +213,7 @@ def certify_returns(
     """Compute the residuals of returns, invoice by invoice."""
     on_invoices = rate * math.fsum(between_firms.ravel())
     on_consumers = rate * math.fsum(to_consumers)
-    scale = on_invoices + on_consumers or 1.0
+    scale = max(on_invoices + on_consumers, float(np.finfo(np.float64).tiny))
     misfiled = float(np.abs(output_tax - input_credit - remitted).max())
     uncredited = abs(math.fsum(input_credit) - on_invoices)
     return ValueAddedTaxCertificate(

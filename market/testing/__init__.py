@@ -1,14 +1,23 @@
 """The testing kit: properties as objects, strategies, and `check_mechanism`. Needs hypothesis (`walras[testing]`)."""
 
+from walras.market.testing.bundles import BundleDomain, BundleOutcome
 from walras.market.testing.check import check_mechanism
 from walras.market.testing.domain import Domain
 from walras.market.testing.domains import (
     DOMAINS,
     Buyer,
     CapacityBids,
+    Consumer,
+    Economies,
+    FisherBids,
+    Incomes,
     Matching,
+    Packages,
+    Positions,
+    PriceTaking,
     SealedBids,
     Seller,
+    StartedEconomy,
     TwoSided,
     User,
     domain_of,
@@ -19,19 +28,29 @@ from walras.market.testing.search import PropertyTest
 
 __all__ = [
     "DOMAINS",
+    "BundleDomain",
+    "BundleOutcome",
     "Buyer",
     "CapacityBids",
+    "Consumer",
     "Counterexample",
     "Domain",
+    "Economies",
     "Finding",
+    "FisherBids",
+    "Incomes",
     "Matching",
     "MechanismReport",
     "Outcome",
+    "Packages",
+    "Positions",
+    "PriceTaking",
     "PropertyTest",
     "PropertyViolatedError",
     "QuasiLinearDomain",
     "SealedBids",
     "Seller",
+    "StartedEconomy",
     "Trial",
     "TwoSided",
     "User",

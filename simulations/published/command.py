@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from walras.simulations.published.table import ComputedResult, as_markdown, choose, compute
+from walras.simulations.published.table import ComputedResult, as_page, choose, compute
 
 __all__ = ["recompute"]
 
@@ -23,7 +23,7 @@ def recompute(console: Console, only: Sequence[str], markdown: Path | None, *, q
     if not quiet:
         console.print(f"{sum(row.agrees for row in computed)} of {len(computed)} results agree.")
     if markdown is not None:
-        markdown.write_text(as_markdown(computed), encoding="utf-8")
+        markdown.write_text(as_page(computed), encoding="utf-8")
     return all(row.agrees for row in computed)
 
 

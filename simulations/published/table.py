@@ -8,7 +8,7 @@ from typing import final
 from walras.market import InvalidInputError
 from walras.simulations.published.result import Comparison, PublishedResult
 
-__all__ = ["ComputedResult", "all_results", "as_markdown", "choose", "compute"]
+__all__ = ["ComputedResult", "all_results", "as_markdown", "as_page", "choose", "compute"]
 
 # One module for each family of mechanisms, in the order of the page.
 FAMILIES = (
@@ -79,3 +79,24 @@ def as_markdown(computed: Iterable[ComputedResult]) -> str:
             cells = (*first, comparison.quantity, *numbers, "yes" if comparison.agrees else "**no**")
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+_PAGE = """# Published results
+
+Results that are published or have a closed form, recomputed by walras. This page is made by
+
+```text
+walras published --markdown docs/results/published.md
+```
+
+and each result is a test, called by its id. *Expected* is the published number, *obtained* is what the engine gives,
+and the tolerance is the largest difference that counts as agreement: half a unit of the last published digit, four
+standard errors of a simulation, or the solver's tolerance. Keys of sources are those of the
+[bibliography](../reference/bibliography.md).
+
+"""
+
+
+def as_page(computed: Iterable[ComputedResult]) -> str:
+    """Give the page of the documentation: what the table is, and the table."""
+    return _PAGE + as_markdown(computed)

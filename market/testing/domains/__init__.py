@@ -2,6 +2,7 @@
 
 from walras.market.testing.domains.capacity import CapacityBids, User
 from walras.market.testing.domains.choice import DOMAINS, domain_of
+from walras.market.testing.domains.economies import Consumer, Economies, PriceTaking, StartedEconomy
 from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
 from walras.market.testing.domains.packages import Packages
@@ -14,13 +15,17 @@ __all__ = [
     "DOMAINS",
     "Buyer",
     "CapacityBids",
+    "Consumer",
+    "Economies",
     "FisherBids",
     "Incomes",
     "Matching",
     "Packages",
     "Positions",
+    "PriceTaking",
     "SealedBids",
     "Seller",
+    "StartedEconomy",
     "TwoSided",
     "User",
     "domain_of",

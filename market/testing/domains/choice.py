@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from walras.market.assignment import AssignmentMarket
 from walras.market.auctions import (
     CombinatorialAuction,
     PositionAuction,
@@ -11,11 +12,14 @@ from walras.market.auctions import (
     UnitDemandAuction,
 )
 from walras.market.capacity import CapacityMarket
+from walras.market.double_auctions import BilateralTrade, CallAuction, McAfeeAuction
 from walras.market.errors import InvalidInputError
+from walras.market.exchange import ExchangeEconomy, Extragradient, Newton, Tatonnement, TatonnementFlow
 from walras.market.fisher import FisherMarket
 from walras.market.taxation import TaxCode
 from walras.market.testing.domain import Domain
 from walras.market.testing.domains.capacity import CapacityBids
+from walras.market.testing.domains.economies import Economies, PriceTaking
 from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
 from walras.market.testing.domains.packages import Packages
@@ -34,6 +38,8 @@ DOMAINS: dict[str, Callable[[], Domain]] = {
     "matching": Matching,
     "capacity": CapacityBids,
     "fisher": FisherBids,
+    "economies": Economies,
+    "price-taking": PriceTaking,
     "incomes": Incomes,
 }
 
@@ -43,9 +49,18 @@ _MAKERS: dict[type, Callable[[Any], Domain]] = {
     PositionAuction: Positions.of,
     CombinatorialAuction: Packages.of,
     UnitDemandAuction: lambda auction: Matching(),
+    AssignmentMarket: lambda market: Matching(),
     TwoSidedVCG: lambda auction: TwoSided(),
     CapacityMarket: CapacityBids.of,
     FisherMarket: FisherBids.of,
+    Tatonnement: lambda rule: Economies(),
+    TatonnementFlow: lambda rule: Economies(),
+    Extragradient: lambda rule: Economies(),
+    Newton: lambda rule: Economies(),
+    ExchangeEconomy: lambda economy: PriceTaking(economy.shape[1]),
+    CallAuction: lambda auction: TwoSided(),
+    McAfeeAuction: lambda auction: TwoSided(),
+    BilateralTrade: lambda auction: TwoSided(1),
     TaxCode: lambda code: Incomes(),
 }
 

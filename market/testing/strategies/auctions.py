@@ -170,7 +170,7 @@ def package_cases(draw: st.DrawFn, *, exact: bool = True) -> PackageCase:
     supply = draw(st.lists(st.integers(0, 3), min_size=goods, max_size=goods))
     package = st.lists(st.integers(0, 2), min_size=goods, max_size=goods).filter(any).map(tuple)
     bid = st.tuples(package, money(exact=exact)).map(lambda drawn: PackageBid(*drawn))
-    own = st.lists(bid, max_size=3, unique_by=lambda drawn: drawn.units)
+    own = st.lists(bid, max_size=3, unique_by=lambda drawn: str(drawn.units))
     bids = draw(st.lists(own, min_size=1, max_size=4))
     seller_values = draw(st.one_of(st.just(0.0), st.sampled_from([0.5, 1.0, 2.0])))
     return PackageCase(CombinatorialAuction(supply, seller_values), bids)

@@ -24,7 +24,7 @@ from walras.market.networks import (
 
 __all__ = ["BuyerSellerCase", "SpatialCase", "buyer_seller_cases", "curves", "graphs", "spatial_cases"]
 
-MOST_NODES = 6
+MOST_NODES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def curves(*, scales: bool = False) -> st.SearchStrategy[Curve]:
 
 @st.composite
 def graphs(draw: st.DrawFn, *, directed: bool = False, free: bool = False, scales: bool = False) -> Any:
-    """Graphs of one to six nodes, 0, 1, ...: without edges, complete, or anything between.
+    """Graphs of one to five nodes, 0, 1, ...: without edges, complete, or anything between.
 
     Parameters
     ----------

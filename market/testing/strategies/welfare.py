@@ -28,7 +28,9 @@ def holdings(*, positive: bool = False, moderate: bool = False) -> st.SearchStra
     wide = st.floats(1e-6, 1e6)
     amounts = [small, wide]
     if not moderate:
-        amounts.append(st.floats(-300.0, 300.0).map(lambda exponent: 10.0**exponent))
+        amounts.append(
+            st.one_of(st.sampled_from([-300.0, 300.0]), st.floats(-300.0, 300.0)).map(lambda power: 10.0**power)
+        )
     if not positive:
         amounts.append(st.just(0.0))
     amount = st.one_of(*amounts)

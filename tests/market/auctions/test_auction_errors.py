@@ -56,7 +56,7 @@ VECTORS: list[tuple[Callable[[object], object], str]] = [
     (lambda bad: CombinatorialAuction(bad), "CombinatorialAuction.supply"),
     (lambda bad: PackageBid(bad, 1.0), "PackageBid.units"),
 ]
-NO_NUMBERS = [(NAN, "nan"), (INF, "inf"), (-1.0, "-1.0"), ("4", "'4'"), (None, "None"), (1j, "1j"), ([1.0], "[1.0]")]
+NO_NUMBERS = [(NAN, "nan"), (INF, "inf"), (-1.0, "-1"), ("4", "'4'"), (None, "None"), (1j, "1j"), ([1.0], "[1.0]")]
 NUMBERS: list[tuple[Callable[[object], object], str]] = [
     (lambda bad: PositionAuction([1.0], reserve=bad), "PositionAuction.reserve"),
     (lambda bad: PackageBid([1], bad), "PackageBid.value"),

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.integrate import quad
 
-from walras.market import InfeasibleError, NotConvergedError
-from walras.market.auctions import IndependentPrivateValues, PaymentRule, UniformValues
+from walras.market import InfeasibleError, InvalidInputError, NotConvergedError
+from walras.market.auctions import IndependentPrivateValues, PaymentRule, UniformValues, shading
 from walras.market.auctions.laws import ValueLaw
 from walras.market.validation import FloatArray
 
@@ -197,13 +197,24 @@ def test_a_law_without_a_mean_has_no_optimal_reserve() -> None:
         IndependentPrivateValues(stats.pareto(0.25), 2).expected_revenue()
 
 
-def test_a_law_with_atoms_is_refused_by_quadrature() -> None:
-    class Atom(TwoHumps):
-        def cdf(self, x: FloatArray) -> FloatArray:
-            return np.where(np.asarray(x) >= 1.234, 0.9, 0.1)
+def test_a_law_with_an_atom_is_refused() -> None:
+    class Capped(TwoHumps):
+        def ppf(self, q: FloatArray) -> FloatArray:
+            return np.minimum(super().ppf(q), 2.5)
 
-    with pytest.raises(NotConvergedError, match="continuous"):
-        IndependentPrivateValues(Atom(), 2).bids(R.DISCRIMINATORY, [2.5])
+    with pytest.raises(InvalidInputError, match=r"IndependentPrivateValues.law must be a law without atoms.* by 0\.23"):
+        IndependentPrivateValues(Capped(), 2)
+
+
+def test_a_law_that_is_not_smooth_needs_smaller_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = IndependentPrivateValues(TwoHumps(), 2)
+    fine = setting.bids(R.DISCRIMINATORY, [2.5], 0.25)
+    for rounds in (6, 10):
+        monkeypatch.setattr(shading, "_ROUNDS", rounds)
+        assert setting.bids(R.DISCRIMINATORY, [2.5], 0.25) == pytest.approx(fine, abs=1e-6)
+    monkeypatch.setattr(shading, "_ROUNDS", 1)
+    with pytest.raises(NotConvergedError, match=r"known only to within .*: the law's distribution function must be"):
+        setting.bids(R.DISCRIMINATORY, [2.5], 0.25)
 
 
 # ---------------------------------------------------------------- virtual values

@@ -116,7 +116,6 @@ ALWAYS = {
     Property.FEASIBLE,
     Property.INDIVIDUALLY_RATIONAL,
     Property.WEAKLY_BUDGET_BALANCED,
-    Property.ANONYMOUS,
     Property.STRATEGY_PROOF,
     Property.ENVY_FREE,
     Property.IN_THE_CORE,
@@ -124,7 +123,7 @@ ALWAYS = {
 
 
 def test_declares() -> None:
-    free = {Property.EFFICIENT, Property.SCALE_FREE, Property.COMPLEMENTARY_SLACKNESS}
+    free = {Property.ANONYMOUS, Property.EFFICIENT, Property.SCALE_FREE, Property.COMPLEMENTARY_SLACKNESS}
     assert UnitDemandAuction().declared_properties == ALWAYS | free
     assert UnitDemandAuction([0.0, 0.0]).declared_properties == ALWAYS | free
     assert UnitDemandAuction([0.0, 1.0]).declared_properties == ALWAYS

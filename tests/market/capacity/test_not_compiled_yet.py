@@ -30,7 +30,7 @@ operators = pytest.importorskip("walras.market.operators")
     ids=repr,
 )
 def test_a_rule_without_a_compiled_twin_is_refused(market: CapacityMarket) -> None:
-    with pytest.raises(InvalidInputError, match="compile_mechanism does not know .* yet"):
+    with pytest.raises(InvalidInputError, match=r"compile_mechanism does not know .* yet"):
         operators.compile_mechanism(market)
 
 

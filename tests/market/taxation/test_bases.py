@@ -104,12 +104,12 @@ def test_transaction_tax_in_cents_is_exact(bought: np.ndarray, digits: int) -> N
 # ---------------------------------------------------------------- value added
 
 
-@given(sales=incomes(), rate=st.floats(0.0, 1.0))
+@given(sales=incomes(), rate=st.one_of(st.just(0.0), st.floats(1e-9, 1.0)))
 def test_value_added_tax_equals_a_retail_tax(sales: np.ndarray, rate: float) -> None:
     returns = ValueAddedTax(rate).production_chain(sales).require()
     assert returns.revenue == pytest.approx(rate * sales[-1], rel=1e-9, abs=1e-9 * rate * sales.max())
     added = np.diff(sales, prepend=0.0)
-    np.testing.assert_allclose(returns.remitted, rate * added, rtol=1e-9, atol=1e-9 * rate * sales.max())
+    np.testing.assert_allclose(returns.remitted, rate * added, rtol=1e-9, atol=1e-9 * rate * sales.max() + 1e-300)
 
 
 def test_a_chain_by_hand() -> None:

@@ -95,10 +95,10 @@ def problems(draw: st.DrawFn) -> RamseyProblem:
 
 @given(problem=problems(), fraction=st.floats(1e-3, 0.9))
 def test_ramsey_taxes_raise_the_revenue_by_the_inverse_elasticity_rule(problem: RamseyProblem, fraction: float) -> None:
-    most = problem.largest_revenue
-    spending = float(np.dot(problem.producer_prices, problem.untaxed_quantities))
-    target = fraction * min(most, spending)
+    elasticities = np.array(problem.elasticities)
+    target = revenue_of(problem, fraction * min(1.0, elasticities.min()) / elasticities)
     taxes = problem.solve(target).require(1e-9)
+    assert taxes.tax_shares[0] * elasticities[0] == pytest.approx(fraction * min(1.0, elasticities.min()), rel=1e-8)
     e = np.array(problem.elasticities)
     assert taxes.status is RamseyStatus.OPTIMAL
     assert taxes.revenue == pytest.approx(target, rel=1e-9)

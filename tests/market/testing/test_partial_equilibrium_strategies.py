@@ -85,4 +85,4 @@ def test_goods_taxes(kind: type) -> None:
 
 def test_induced_values() -> None:
     assert len(find(induced_values(most_units=2), lambda values: len(values) == 2, settings=SEARCH)) == 2
-    find(induced_values(), lambda values: len(values) == 8 and len(set(values)) == 1, settings=SEARCH)
+    find(induced_values(), lambda values: len(values) == 8, settings=SEARCH)

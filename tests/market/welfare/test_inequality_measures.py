@@ -21,13 +21,15 @@ from walras.market.welfare import (
 )
 
 ALPHAS = (-2.0, -1.0, 0.0, 0.3, 0.5, 1.0, 1.5, 1.6, 2.0, 3.0)
-AVERSIONS = (0.5, 1.0, 2.0, math.inf)
 MEASURES = {
     "gini": gini,
     "theil_t": theil_t,
     "theil_l": theil_l,
-    **{f"entropy{alpha}": lambda x, w=None, a=alpha: generalised_entropy(x, a, w) for alpha in ALPHAS},
-    **{f"atkinson{aversion}": lambda x, w=None, e=aversion: atkinson_index(x, e, w) for aversion in AVERSIONS},
+    **{f"entropy{alpha}": lambda x, w=None, a=alpha: generalised_entropy(x, a, w) for alpha in (-1.0, 0.3, 2.0)},
+    **{
+        f"atkinson{aversion}": lambda x, w=None, e=aversion: atkinson_index(x, e, w)
+        for aversion in (0.5, 1.0, math.inf)
+    },
 }
 STRICT = [name for name in MEASURES if name != "atkinsoninf"]
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)

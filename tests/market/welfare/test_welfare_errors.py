@@ -41,7 +41,7 @@ NO_VECTORS = [
     (3.0, "shape ()"),
     ("many", "'many'"),
     ([1j, 1.0], "1j"),
-    (None, "None"),
+    (None, "()"),
 ]
 NAMES = dict.fromkeys(ALL, "holdings") | dict.fromkeys(
     ("utilitarian_welfare", "rawlsian_welfare", "nash_welfare", "log_nash_welfare", "atkinson_welfare"), "utilities"

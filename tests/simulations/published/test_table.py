@@ -47,7 +47,9 @@ def test_the_command_says_whether_all_agree(tmp_path, capsys):
     console = Console(width=120)
     assert recompute(console, ["right"], tmp_path / "table.md", quiet=True)
     assert capsys.readouterr().out == ""
-    assert (tmp_path / "table.md").read_text(encoding="utf-8").count("\n") == 3
+    page = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert page.startswith("# Published results\n")
+    assert page.endswith(table.as_markdown([table.compute(RIGHT)]))
     assert not recompute(console, [], None, quiet=False)
     shown = capsys.readouterr().out
     assert "1 of 3 results agree." in shown
