@@ -109,7 +109,7 @@ class ComputeEconomy(Model):
         if not isinstance(market, CapacityMarket):
             raise InvalidInputError(f"market must be a CapacityMarket, got {market!r}.")
         if not isinstance(market.tax, PerUnitTax):
-            raise InvalidInputError(f"market.tax must be a PerUnitTax here, which is all that settles, got {market.tax!r}.")
+            raise InvalidInputError(f"market.tax must be a PerUnitTax, the only tax settled here, got {market.tax!r}.")
         if whole_cents("cents_per_money", cents_per_money) == 0:
             raise InvalidInputError("cents_per_money must be 1 or more, got 0.")
         self._population = checked_population(population, cents_per_money=cents_per_money)

@@ -2,12 +2,12 @@
 
     python benchmarks/assignment.py --sizes 200 1000 2000 --repeats 5
 
-Square markets with valuations uniform on [0, 1], with whole ones up to 1000, and of low rank (worth is a product of what
-buyers want and what objects have, which is harder). `efficient_assignment` finds the assignment; `AssignmentMarket` also
-the corners of the price lattice, whether the assignment is the only best one, and the certificate. lapx has several
-solvers: `lapjv` in float64, and `lapjvs`, which by default rounds to float32, so that its assignment need not be the
-best one (the table says by how much it falls short). All runs are by turns in one process; ratios are medians of
-pairs. Read them rather than the times, and set OMP_NUM_THREADS.
+Square markets with valuations uniform on [0, 1], with whole ones up to 1000, and of low rank (sums of eight products of
+what buyers want and objects have, which is harder: --kinds). `efficient_assignment` finds the assignment;
+`AssignmentMarket` also the corners of the price lattice, whether the assignment is the only best one, and the
+certificate. lapx has several solvers: `lapjv` and `lapjvs` in float64, and `lapjvs` as it is by default, which rounds to
+float32, so that its assignment need not be the best one (the table says by how much it falls short). All runs are by
+turns in one process; ratios are medians of pairs. Read them rather than the times, and set OMP_NUM_THREADS.
 """
 
 import argparse

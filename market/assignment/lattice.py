@@ -48,7 +48,7 @@ def lowest_prices(valuations: FloatArray, assignment: IntArray) -> FloatArray:
     unsold = np.ones(prices.size, dtype=np.bool_)
     unsold[owned] = False
     prices[unsold] = 0.0  # exactly, where rounding said otherwise
-    return prices
+    return np.asarray(prices)
 
 
 def highest_prices(valuations: FloatArray, assignment: IntArray) -> FloatArray:

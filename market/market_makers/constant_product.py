@@ -10,7 +10,7 @@ one buys, the dearer. The pool belongs to those who hold its shares.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias, final
+from typing import Any, ClassVar, TypeAlias, final
 
 from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.market_makers.swap import (
@@ -240,7 +240,8 @@ def pair_of(name: str, values: object) -> tuple[object, object]:
 
 def _checked_reserves(reserves: object) -> tuple[float, float]:
     first, second = pair_of("ConstantProduct.reserves", reserves)
-    both = positive_vector("ConstantProduct.reserves", [first, second], of="asset").tolist()  # type: ignore[list-item]
+    given: Any = [first, second]
+    both = positive_vector("ConstantProduct.reserves", given, of="asset").tolist()
     if not _LEAST <= min(both) <= max(both) <= _MOST:
         raise InvalidInputError(
             f"ConstantProduct.reserves must lie in [{_LEAST:g}, {_MOST:g}], got {both}: measure in another unit."

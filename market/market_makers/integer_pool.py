@@ -59,7 +59,7 @@ class IntegerConstantProduct:
         name = "IntegerConstantProduct.reserves"
         reserves = _units(f"{name}[0]", first, minimum=1), _units(f"{name}[1]", second, minimum=1)
         object.__setattr__(self, "reserves", reserves)
-        if not isinstance(self.fee, Fraction | int) or isinstance(self.fee, bool) or not 0 <= self.fee < 1:
+        if type(self.fee) not in (Fraction, int) or not 0 <= self.fee < 1:
             raise InvalidInputError(
                 f"IntegerConstantProduct.fee must be a fractions.Fraction in [0, 1), got {self.fee!r}."
             )

@@ -1,8 +1,10 @@
 """Strategies for order books: events, event logs, and books after some events.
 
 Numbers are drawn from few values on purpose: orders then meet, tie, trade with their own trader, are cancelled and
-replaced, and use numbers again. A part of the events cannot be applied, unless only well-formed ones are asked for.
+replaced, and use numbers again. Some events cannot be applied, unless only well-formed ones are asked for.
 """
+
+from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -11,6 +13,20 @@ from walras.market.order_book import Event, EventKind, EventLog, ObjectBook, Sel
 from walras.market.order_book.codes import LAST_TIME, MOST
 
 __all__ = ["books", "event_logs", "events"]
+
+_FLAWS: tuple[dict[str, int], ...] = (
+    {"kind": 0},
+    {"kind": 9},
+    {"instrument": -1},
+    {"side": 0},
+    {"side": 2},
+    {"price": MOST + 1},
+    {"price": -MOST - 1},
+    {"quantity": 0},
+    {"quantity": -1},
+    {"quantity": MOST + 1},
+    {"expiry": 0},
+)
 
 
 def events(*, instruments: int = 2, time: int = 0, well_formed: bool = False) -> SearchStrategy[Event]:
@@ -26,34 +42,32 @@ def events(*, instruments: int = 2, time: int = 0, well_formed: bool = False) ->
         Whether quantities, prices, sides, instruments and expiries are all possible. Numbers of orders may still be
         unknown or taken.
     """
-    kinds = st.sampled_from(EventKind)
-    order, trader = st.integers(1, 12), st.integers(1, 4)
-    prices = st.one_of(st.integers(97, 103), st.sampled_from([-3, 0, MOST, -MOST]))
-    quantities = st.one_of(st.integers(1, 6), st.sampled_from([100, MOST]))
-    sides: SearchStrategy[int] = st.sampled_from(Side)
-    of_instrument: SearchStrategy[int] = st.integers(0, instruments - 1)
-    expiries = st.one_of(st.just(LAST_TIME), st.integers(time + 1, time + 5))
-    if not well_formed:
-        prices = st.one_of(prices, st.sampled_from([MOST + 1, -MOST - 1]))
-        quantities = st.one_of(quantities, st.sampled_from([0, -1, MOST + 1]))
-        sides = st.one_of(sides, st.sampled_from([0, 2]))
-        of_instrument = st.one_of(of_instrument, st.sampled_from([-1, instruments]))
-        expiries = st.one_of(expiries, st.just(time))
-    numbers = st.tuples(order, trader, of_instrument, sides, prices, quantities, expiries)
-    drawn = st.tuples(kinds, numbers).map(lambda pair: _event(pair[0], time, *pair[1]))
-    strange = st.sampled_from([0, 9, -1]).map(lambda kind: Event(time, kind))
-    return drawn if well_formed else st.one_of(drawn, drawn, drawn, strange)
+    numbers = st.tuples(
+        st.sampled_from([*EventKind, EventKind.LIMIT, EventKind.LIMIT, EventKind.CANCEL, EventKind.REPLACE]),
+        st.integers(1, 6),
+        st.sampled_from([0, 0, 0, 1]),
+        st.integers(0, instruments - 1),
+        st.sampled_from(Side),
+        st.sampled_from([100, 100, 99, 101, 98, 102, -3, MOST, -MOST]),
+        st.sampled_from([1, 2, 3, 4, 5, 6, 100, MOST]),
+        st.sampled_from([LAST_TIME, LAST_TIME, time + 1, time + 2, time + 5]),
+        st.integers(0, 0 if well_formed else 5),
+        st.sampled_from([*_FLAWS, {"instrument": instruments}]),
+    )
+    return numbers.map(lambda drawn: _event(time, *drawn))
 
 
 @st.composite
 def event_logs(draw: st.DrawFn, *, instruments: int = 2, most_events: int = 40, well_formed: bool = False) -> EventLog:
     """Draw a log of up to `most_events` events, or none; times stand still, rise, and fall unless well formed."""
-    steps = st.sampled_from([0, 0, 0, 1, 1, 4] if well_formed else [0, 0, 0, 1, 1, 4, -1])
-    drawn: list[Event] = []
+    steps = st.sampled_from([0, 0, 0, 1, 1, 4] if well_formed else [0, 0, 0, 0, 0, 1, 1, 1, 1, 4, 4, -1])
+    one = st.tuples(steps, events(instruments=instruments, well_formed=well_formed))
     time = draw(st.sampled_from([0, -5, 2**40]))
-    for step in draw(st.lists(steps, max_size=most_events)):
+    drawn: list[Event] = []
+    for step, event in draw(st.lists(one, max_size=most_events)):
         time += step
-        drawn.append(draw(events(instruments=instruments, time=time, well_formed=well_formed)))
+        expiry = event.expiry + time if 0 < event.expiry < LAST_TIME else event.expiry
+        drawn.append(replace(event, time=time, expiry=expiry))
     return EventLog.of(drawn)
 
 
@@ -65,9 +79,27 @@ def books(draw: st.DrawFn, *, instruments: int = 2, most_events: int = 40) -> Ob
     return book
 
 
-def _event(kind: EventKind, time: int, *numbers: int) -> Event:
-    """Make an event of a kind from numbers of which it may need a part only."""
-    order, trader, instrument, side, price, quantity, expiry = numbers
+def _event(
+    time: int,
+    kind: EventKind,
+    order: int,
+    stranger: int,
+    instrument: int,
+    side: int,
+    price: int,
+    quantity: int,
+    expiry: int,
+    dice: int,
+    flaw: dict[str, int],
+) -> Event:
+    """Make an event of a kind from numbers of which it may need a part only; one in six gets the flaw."""
+    trader = 1 + (order + stranger) % 3  # mostly the owner of earlier orders of that number
+    event = _whole_event(time, kind, order, trader, instrument, side, price, quantity, expiry)
+    return replace(event, **flaw) if dice == 5 else event  # type: ignore[arg-type]
+
+
+def _whole_event(time: int, kind: EventKind, order: int, trader: int, *numbers: int) -> Event:
+    instrument, side, price, quantity, expiry = numbers
     if kind is EventKind.ADVANCE:
         return Event.advance(time)
     if kind is EventKind.CANCEL:

@@ -324,3 +324,53 @@ def test_promises():
     }
     assert AssignmentMarket(0.5).declared_properties == always
     assert AssignmentMarket(0.0).declared_properties == always | {Property.STRATEGY_PROOF}
+
+
+# ---------------------------------------------------------------- large markets
+
+
+def scipy_worth(valuations):
+    from scipy.optimize import linear_sum_assignment
+
+    clipped = np.maximum(valuations, 0.0)
+    return clipped[linear_sum_assignment(clipped, maximize=True)].sum()
+
+
+LARGE = {
+    "uniform": lambda generator, shape: generator.random(shape),
+    "whole": lambda generator, shape: generator.integers(0, 500, shape).astype(float),
+    "few values": lambda generator, shape: generator.integers(0, 3, shape).astype(float),
+    "mostly negative": lambda generator, shape: generator.normal(-2.0, 1.0, shape),
+    "low rank": lambda generator, shape: generator.random((shape[0], 3)) @ generator.random((3, shape[1])),
+    "lognormal": lambda generator, shape: np.exp(generator.normal(0.0, 4.0, shape)),
+    "zeros": lambda generator, shape: np.zeros(shape),
+    "alike": lambda generator, shape: generator.random(shape[1]) + 1e-3 * generator.random(shape),
+}
+
+
+@pytest.mark.parametrize("shape", [(150, 150), (150, 400), (400, 160), (300, 310)])
+@pytest.mark.parametrize("kind", LARGE)
+def test_large_markets_are_matched_as_well_as_scipy_does(kind, shape):
+    valuations = LARGE[kind](np.random.default_rng(11), shape)
+    assignment = efficient_assignment(valuations)
+    owned = assignment[assignment >= 0]
+    assert np.unique(owned).size == owned.size
+    assert worth(valuations, assignment) == pytest.approx(scipy_worth(valuations), rel=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "whole", "mostly negative", "lognormal", "alike"])
+def test_large_markets_pass_their_certificate(kind):
+    AssignmentMarket(0.5).clear(LARGE[kind](np.random.default_rng(12), (200, 220))).require(1e-11)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [("uniform", True), ("whole", True), ("zeros", False), ("few values", False)]
+)
+def test_candidates_are_enough_or_given_up(kind, found):
+    from walras.market.assignment.candidates import match_by_candidates
+
+    valuations = LARGE[kind](np.random.default_rng(13), (400, 420))
+    columns = match_by_candidates(valuations)
+    assert (columns is not None) == found
+    if columns is not None:
+        assert valuations[np.arange(400), columns].sum() == pytest.approx(scipy_worth(valuations), rel=1e-13)

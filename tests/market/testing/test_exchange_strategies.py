@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, find, settings
+from hypothesis import HealthCheck, Phase, find, settings
 
 from walras.market.exchange import (
     CES,
@@ -25,7 +25,10 @@ from walras.market.testing.strategies.exchange import (
     regular_economies,
 )
 
-PATIENT = settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+# Finding is the point, and shrinking takes its time: the first example will do.
+PATIENT = settings(
+    max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate]
+)
 KINDS = [
     CES,
     CobbDouglas,

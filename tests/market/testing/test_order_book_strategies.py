@@ -19,8 +19,7 @@ from walras.market.order_book import (
 from walras.market.order_book.codes import MOST
 from walras.market.testing.strategies.order_book import books, event_logs, events
 
-
-FOUND = settings(max_examples=3000, phases=[Phase.generate], database=None)
+FOUND = settings(max_examples=2000, phases=[Phase.generate], database=None)
 
 
 def sessions(log: EventLog) -> list[Session]:
