@@ -5,8 +5,8 @@
 Square markets with valuations uniform on [0, 1], with whole ones up to 1000, and of low rank (sums of eight products of
 what buyers want and objects have, which is harder: --kinds). `efficient_assignment` finds the assignment;
 `AssignmentMarket` also the corners of the price lattice, whether the assignment is the only best one, and the
-certificate. lapx has several solvers: `lapjv` and `lapjvs` in float64, and `lapjvs` as it is by default, which rounds to
-float32, so that its assignment need not be the best one (the table says by how much it falls short). All runs are by
+certificate. lapx has several solvers: `lapjv` and `lapjvs` in float64, and `lapjvs` as it is by default, which rounds
+to float32, so that its assignment need not be the best one (the table says by how much it falls short). All runs are by
 turns in one process; ratios are medians of pairs. Read them rather than the times, and set OMP_NUM_THREADS.
 """
 

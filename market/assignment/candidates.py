@@ -48,11 +48,11 @@ def match_by_candidates(worth: FloatArray) -> IntArray | None:
         starts = np.searchsorted(row, np.arange(rows + 1))
         # The solver takes no zeros, so that worth is counted down from twice the largest.
         costs = csr_array((2.0 * top - value, column, starts), shape=worth.shape)
-        _, owned = min_weight_full_bipartite_matching(costs)
-        prices = _supporting_prices(row, column, value, owned.astype(np.int64), worth)
+        owned = min_weight_full_bipartite_matching(costs)[1].astype(np.int64)
+        prices = _supporting_prices(row, column, value, owned, worth)
         blocking = _blocking_pairs(worth, owned, prices, _ROUNDING * top, most)
         if not blocking.size:
-            return owned.astype(np.int64)
+            return owned
         places = np.union1d(places, blocking)
     return None
 

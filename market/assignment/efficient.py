@@ -17,7 +17,7 @@ __all__ = ["best_pairs", "checked_valuations", "efficient_assignment"]
 # Sums of valuations must stay below this, so that they are numbers.
 _LARGEST_AMOUNT = 1e150
 # From this many buyers and objects on, few candidates are tried first.
-_LARGE = 150
+_LARGE = 500
 
 
 def efficient_assignment(valuations: ArrayLike) -> IntArray:
@@ -73,7 +73,7 @@ def _best_matching(worth: FloatArray) -> tuple[IntArray, IntArray]:
 
     if min(worth.shape) >= _LARGE:
         tall = worth.shape[0] > worth.shape[1]
-        found = match_by_candidates(np.ascontiguousarray(worth.T) if tall else worth)
+        found = match_by_candidates(np.ascontiguousarray(worth.T if tall else worth))
         if found is not None:
             places = np.arange(found.size)
             return (found, places) if tall else (places, found)

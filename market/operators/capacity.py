@@ -80,7 +80,8 @@ class _CapacityAllocation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        return *_gradients(*gradients, *ctx.saved_tensors, ctx.rule), None
+        upstream, upstream_price = gradients
+        return *_gradients(upstream, upstream_price, *ctx.saved_tensors, rule=ctx.rule), None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
@@ -112,11 +113,13 @@ class _FusedAllocation(torch.autograd.Function):
         if upstream_sold is not None:  # units sold are the sum of costs times shares
             upstream = upstream + upstream_sold * costs
         wanted = ctx.needs_input_grad
+        to_costs: Tensor | None
+        to_scale: Tensor | None
         # Gradients of gradients are left to the reference, whose formulas autograd can follow.
         if torch.is_grad_enabled() or allocation.shape[-1] > LARGEST_BLOCK:
             price = torch.zeros_like(scale) if upstream_price is None else upstream_price
             to_values, to_costs, to_supply, to_scale = _gradients(
-                upstream, price, allocation, costs.float(), scale.float(), ctx.rule
+                upstream, price, allocation, costs.float(), scale.float(), rule=ctx.rule
             )
         else:
             to_values, to_costs, to_supply, to_scale = fused_backward(
@@ -141,7 +144,7 @@ def _batched(size: int, in_dims: tuple[int | None, ...], tensors: list[Tensor | 
 
 
 def _gradients(
-    upstream: Tensor, upstream_price: Tensor, allocation: Tensor, costs: Tensor, scale: Tensor, rule: str
+    upstream: Tensor, upstream_price: Tensor, allocation: Tensor, costs: Tensor, scale: Tensor, *, rule: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Give the gradients to valuations, costs, supply and scale: the formulas of the module's header."""
     interior = (allocation > 0.0) & (allocation < 1.0)

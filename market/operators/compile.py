@@ -111,13 +111,11 @@ class CapacityOperator(nn.Module):
         valuations, costs = valuations.to(dtype), costs.to(dtype)
         level = self._number(
             "supply",
-            self.mechanism.supply.quantity
-            if isinstance(self.mechanism.supply, FixedSupply)
-            else self.mechanism.supply.price,
+            _level_of(self.mechanism),
             supply,
             valuations,
         )
-        tax_rates = self._number("tax", self.mechanism.tax.rate, tax, valuations)
+        tax_rates = self._number("tax", _rate_of(self.mechanism), tax, valuations)
         scale = self._scale(temperature, valuations)
         _check_broadcast(valuations, costs, level, tax_rates, scale)
         if self.check_values:
@@ -164,6 +162,8 @@ class CapacityOperator(nn.Module):
                     f"{name} is on {value.device}, valuations are on {like.device}: move one of them."
                 )
             return value.to(device=like.device, dtype=like.dtype)
+        if isinstance(value, float):  # filled on the device: a copy to it could not be captured in a CUDA graph
+            return torch.full((), value, dtype=like.dtype, device=like.device)
         return torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
     @staticmethod
@@ -201,6 +201,21 @@ class CapacityOperator(nn.Module):
                     f"supply must lie in [0, sum of costs]: got {level.min().item()} to "
                     f"{level.max().item()}, the smallest sum of costs is {total.min().item()}."
                 )
+
+
+def _level_of(mechanism: CapacityMarket) -> float:
+    """Give the quantity of a fixed supply, or the posted price: the rules that compile."""
+    match mechanism.supply:
+        case FixedSupply(quantity=level) | PostedPrice(price=level):
+            return level
+    raise InvalidInputError(f"supply must be a FixedSupply or a PostedPrice here, got {mechanism.supply!r}.")
+
+
+def _rate_of(mechanism: CapacityMarket) -> object:
+    """Give the rates of a per-unit tax: the tax that compiles."""
+    if isinstance(mechanism.tax, PerUnitTax):
+        return mechanism.tax.rate
+    raise InvalidInputError(f"tax must be a PerUnitTax here, got {mechanism.tax!r}.")
 
 
 def _posted(allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor) -> OperatorClearing:

@@ -37,11 +37,11 @@ class AdValoremTax:
     def __post_init__(self) -> None:
         # Stored as a float or a tuple, so that two equal taxes compare and hash as equal.
         if np.asarray(self.rate, dtype=object).ndim == 0:
-            rate: float | tuple[float, ...] = finite_number("AdValoremTax.rate", self.rate)
-            lowest = rate
+            lowest = finite_number("AdValoremTax.rate", self.rate)
+            rate: float | tuple[float, ...] = lowest
         else:
-            rate = tuple(finite_vector("AdValoremTax.rate", self.rate).tolist())
-            lowest = min(rate)
+            rates = finite_vector("AdValoremTax.rate", self.rate).tolist()
+            rate, lowest = tuple(rates), min(rates)
         if lowest <= -1.0:
             raise InvalidInputError(f"AdValoremTax.rate must be above -1, got {lowest}.")
         object.__setattr__(self, "rate", rate)

@@ -228,4 +228,4 @@ def _largest_common_gain(outcome: BundleOutcome, utilities: FloatArray, gradient
         bounds=bounds,
         method="highs",
     )
-    return float(-solved.fun) if solved.status == 0 else 0.0
+    return -float(solved.fun) if solved.status == 0 and solved.fun is not None else 0.0

@@ -150,7 +150,7 @@ def _started() -> SearchStrategy[StartedEconomy]:
     kinds = st.one_of(st.tuples(st.just("Cobb-Douglas"), mixed), st.tuples(st.just("Leontief"), paired))
     endowments = tuple(tuple(map(float, row)) for row in np.eye(3))
     starts = st.tuples(*[st.integers(1, 5).map(float)] * 3)
-    return st.builds(lambda kind, start: StartedEconomy(*kind, endowments, start), kinds, starts)
+    return st.builds(lambda kind, start: StartedEconomy(kind[0], kind[1], endowments, start), kinds, starts)
 
 
 def _unsettled(mechanism: Any, trial: StartedEconomy) -> str | None:

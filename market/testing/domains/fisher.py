@@ -105,9 +105,9 @@ class FisherBids(BundleDomain):
         weights, units = np.asarray(report, dtype=np.float64), np.maximum(bundle, 1e-12)
         match self.utility_kind:
             case CobbDouglasUtility():
-                return self.utility(report, units) * weights / weights.sum() / units
+                return np.asarray(self.utility(report, units) * weights / weights.sum() / units)
             case CESUtility(rho=rho):
-                return weights * (self.utility(report, units) / units) ** (1.0 - float(rho))  # type: ignore[arg-type]
+                return np.asarray(weights * (self.utility(report, units) / units) ** (1.0 - float(rho)))  # type: ignore[arg-type]
         return weights
 
     def orders(self, profile: tuple[Any, ...]) -> SearchStrategy[tuple[int, ...]]:

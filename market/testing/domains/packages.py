@@ -47,9 +47,10 @@ class Packages(QuasiLinearDomain):
     @classmethod
     def of(cls, auction: CombinatorialAuction) -> "Packages":
         """Give the domain that fits an auction of single goods."""
-        if set(auction.supply) != {1}:
-            raise InvalidInputError(f"Packages needs one unit of each good, got {auction.supply}.")
-        return cls(len(auction.supply))
+        supply = np.asarray(auction.supply).tolist()
+        if set(supply) != {1}:
+            raise InvalidInputError(f"Packages needs one unit of each good, got {supply}.")
+        return cls(len(supply))
 
     def profiles(self) -> SearchStrategy[tuple[Any, ...]]:
         """Values of all sets of goods for one to `most_bidders` bidders."""

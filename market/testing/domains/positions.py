@@ -77,7 +77,7 @@ class Positions(QuasiLinearDomain):
         """Best worth of clicks over all orders of the bidders."""
         places = [*self.click_rates, *[0.0] * len(profile)]
         orders = set(permutations(places, len(profile)))
-        return max(sum(value * clicks for value, clicks in zip(profile, order, strict=True)) for order in orders)
+        return float(max(sum(value * clicks for value, clicks in zip(profile, order, strict=True)) for order in orders))
 
     def overuse(self, mechanism: Any, reports: tuple[Any, ...], outcome: Outcome) -> str | None:
         """See that each position's clicks go to one bidder."""

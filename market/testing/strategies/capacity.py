@@ -284,8 +284,9 @@ def resource_cases(draw: st.DrawFn, rule: str, *, most_agents: int = 6, most_res
     for_sale = np.array([draw(share) for _ in range(resources)]) * costs.sum(axis=0)
     rates = draw(st.one_of(st.just(0.0), st.lists(dyadic_money, min_size=resources, max_size=resources)))
     scale = st.one_of(st.sampled_from([1e-6, 0.5, 8.0]), st.floats(-6.0, 3.0).map(lambda exponent: 10.0**exponent))
-    demand: Demand = (
-        StepDemand() if rule == "step" else draw(scale.map(LinearDemand if rule == "linear" else LogitDemand))
-    )
+    if rule == "step":
+        demand: Demand = StepDemand()
+    else:
+        demand = LinearDemand(draw(scale)) if rule == "linear" else LogitDemand(draw(scale))
     sizes = draw(st.one_of(st.just(np.ones(agents)), _vectors(dyadic_cost, agents)))
     return ResourceCase(ResourceMarket(for_sale, demand, PerUnitTax(rates)), valuations, costs, sizes)

@@ -64,7 +64,8 @@ def event_logs(draw: st.DrawFn, *, instruments: int = 2, most_events: int = 40, 
     one = st.tuples(steps, events(instruments=instruments, well_formed=well_formed))
     time = draw(st.sampled_from([0, -5, 2**40]))
     drawn: list[Event] = []
-    for step, event in draw(st.lists(one, max_size=most_events)):
+    fewest = draw(st.sampled_from([0, most_events // 2]))  # left to itself, a list is mostly short
+    for step, event in draw(st.lists(one, min_size=fewest, max_size=most_events)):
         time += step
         expiry = event.expiry + time if 0 < event.expiry < LAST_TIME else event.expiry
         drawn.append(replace(event, time=time, expiry=expiry))

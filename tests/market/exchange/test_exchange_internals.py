@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from walras.market.exchange import CES, ExchangeEconomy, Leontief, Linear, PowerUtility
+from walras.market.exchange import CES, CobbDouglas, ExchangeEconomy, Leontief, Linear, PowerUtility
 from walras.market.exchange.best_bundle import best_bundle
 from walras.market.exchange.homothetic import log_power_mean, normalised, share_jacobian, softmax
-from walras.market.exchange.newton import damped_step
+from walras.market.exchange.newton import _groped, damped_step
 from walras.market.exchange.orbit import Motion, orbit_of
 from walras.market.exchange.perfect_substitutes import has_linear_consumers, smoothed
 from walras.market.exchange.utility import first_order_waste
@@ -116,3 +116,9 @@ def test_who_is_linear_and_how_it_is_smoothed() -> None:
             assert not has_linear_consumers(smoothed(economy, 64.0))
     mixed = smoothed(ExchangeEconomy(CES(weights, [1.0, 0.5]), endowments), 4.0).utilities[0]
     assert mixed.rho.tolist() == [0.75, 0.5]
+
+
+def test_groping_comes_near() -> None:
+    economy = ExchangeEconomy(CobbDouglas([[1.0, 3.0], [1.0, 3.0]]), [[1.0, 2.0], [2.0, 1.0]])
+    prices = _groped(economy, np.array([1.0, 1e-3]))
+    np.testing.assert_allclose(prices / prices.sum(), [0.25, 0.75], atol=1e-4)
