@@ -24,6 +24,7 @@ REFERENCE = {
     "walras.market.assignment": "assignment.md",
     "walras.market.market_makers": "market-makers.md",
     "walras.market.testing": "testing.md",
+    "walras.market.testing.strategies": "strategies.md",
     "walras.market.operators": "operators.md",
     "walras.agents": "agents.md",
     "walras.llm": "llm.md",
