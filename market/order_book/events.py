@@ -45,6 +45,7 @@ class Event:
 
     Examples
     --------
+    >>> from walras.market.order_book import Event, Side
     >>> Event.limit(7, Side.BUY, 10, 101, trader=3).quantity
     10
     """

@@ -160,7 +160,7 @@ def add_level(memory: Memory, key: int) -> int:
         before = path[storey]
         levels[level, LINKS + storey] = levels[before, LINKS + storey]
         levels[before, LINKS + storey] = level
-    return level
+    return int(level)
 
 
 def drop_level(memory: Memory, head: int, level: int) -> None:

@@ -52,17 +52,6 @@ def _smith_1962() -> Sequence[Comparison]:
     ]
 
 
-def _zi_market() -> Sequence[Comparison]:
-    demand = StepDemandCurve(np.arange(105.0, 59.0, -5.0))
-    cleared = CompetitiveMarket(demand, StepSupplyCurve(np.arange(30.0, 85.0, 6.0))).equilibrium().require()
-    return [
-        Comparison("quantity", 7.0, cleared.quantity, 0.0),
-        Comparison("surplus", 294.0, cleared.welfare, 1e-12),
-        Comparison("lowest clearing price", 70.0, cleared.producer_price_interval[0], 0.0),
-        Comparison("highest clearing price", 72.0, cleared.producer_price_interval[1], 0.0),
-    ]
-
-
 def _cobweb() -> Sequence[Comparison]:
     cobweb = Cobweb(
         demand=LinearCurve(8.0, -1.0),
@@ -95,12 +84,6 @@ ROWS: tuple[PublishedResult, ...] = (
         claim="Eleven buyers with values 3.25 to 0.75 and eleven sellers with costs 0.75 to 3.25, in steps of 0.25.",
         source="Smith 1962, test 1",
         compute=_smith_1962,
-    ),
-    PublishedResult(
-        id="zi-market",
-        claim="Ten buyers with values 105 to 60 in steps of 5, ten sellers with costs 30 to 84 in steps of 6.",
-        source="public tutorial; recomputed",
-        compute=_zi_market,
     ),
     PublishedResult(
         id="cobweb",

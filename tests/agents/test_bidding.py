@@ -111,7 +111,7 @@ def test_a_ceiling_is_above_0(ceiling: float) -> None:
 # ---------------------------------------------------------------- what is affordable
 
 demands = st.one_of(
-    st.builds(StepDemand, st.booleans()),
+    st.builds(StepDemand, divisible=st.booleans()),
     st.floats(1e-3, 1e3).map(LinearDemand),
     st.floats(1e-3, 1e3).map(LogitDemand),
 )

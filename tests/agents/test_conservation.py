@@ -33,7 +33,7 @@ policies = st.one_of(
     st.just(Truthful()), st.just(ZeroIntelligenceConstrained()), st.builds(ZeroIntelligenceUnconstrained, scales)
 )
 demands = st.one_of(
-    st.builds(StepDemand, st.booleans()), st.builds(LinearDemand, scales), st.builds(LogitDemand, scales)
+    st.builds(StepDemand, divisible=st.booleans()), st.builds(LinearDemand, scales), st.builds(LogitDemand, scales)
 )
 
 

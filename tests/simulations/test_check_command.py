@@ -82,7 +82,7 @@ def test_the_domain_can_be_named(run):
     ("arguments", "part"),
     [
         (("mine.py:Homeless",), "No domain is known for Homeless"),
-        (("mine.py:Homeless", "--domain", "lottery"), "No domain is called 'lottery'; known: sealed-bids, two-sided"),
+        (("mine.py:Homeless", "--domain", "lottery"), "No domain is called 'lottery'; known: sealed-bids, positions"),
         (("nowhere.py:Homeless",), "There is no file nowhere.py"),
     ],
 )

@@ -96,7 +96,7 @@ def _event(
     """Make an event of a kind from numbers of which it may need a part only; one in six gets the flaw."""
     trader = 1 + (order + stranger) % 3  # mostly the owner of earlier orders of that number
     event = _whole_event(time, kind, order, trader, instrument, side, price, quantity, expiry)
-    return replace(event, **flaw) if dice == 5 else event  # type: ignore[arg-type]
+    return replace(event, **flaw) if dice == 5 else event
 
 
 def _whole_event(time: int, kind: EventKind, order: int, trader: int, *numbers: int) -> Event:

@@ -218,6 +218,7 @@ def test_nothing_to_gain_is_unique():
 def test_ties_are_ties_up_to_rounding():
     valuations = np.array([[0.1 + 0.2, 0.1], [0.3, 0.1]])
     assert AssignmentMarket().clear(valuations).status is AssignmentStatus.TIED
+    assert AssignmentMarket().clear([[0.1 + 0.2, 0.3]]).status is AssignmentStatus.TIED
     valuations[0, 0] += 1e-6
     assert AssignmentMarket().clear(valuations).status is AssignmentStatus.UNIQUE
 

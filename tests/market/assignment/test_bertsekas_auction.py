@@ -73,6 +73,16 @@ def test_bids_of_the_textbook_price_war():
     assert counts == [43, 403, 4003]
 
 
+@pytest.mark.parametrize(
+    ("order", "prices"), [(BiddingOrder.ONE_AT_A_TIME, [0.0, 1.25]), (BiddingOrder.ALL_AT_ONCE, [6.0, 0.0])]
+)
+def test_a_bid_leaves_the_buyer_as_well_off_as_with_its_second_best(order, prices):
+    # The first buyer bids 7.25 for object 0. The second bids 8.5 for object 1 if it has seen that, and 1.25 if not.
+    outcome = BertsekasAuction(0.25, None, order).clear([[10.0, 3.0], [0.0, 1.0]])
+    assert outcome.prices.tolist() == prices
+    assert outcome.bids == 2
+
+
 @every_order
 def test_with_scaling_a_price_war_takes_bids_like_the_logarithm(order):
     auction = BertsekasAuction(0.25, order=order)

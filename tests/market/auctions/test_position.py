@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.ids import steady
 
 from walras.market import Property
 from walras.market.auctions import (
@@ -218,7 +219,7 @@ FREE, TRUTHFUL = {Property.EFFICIENT, Property.SCALE_FREE}, {Property.STRATEGY_P
         (PositionAuction([2.0]), FREE | TRUTHFUL),
         (PositionAuction([2.0, 0.0]), FREE | TRUTHFUL),
     ],
-    ids=str,
+    ids=steady,
 )
 def test_declares(auction: PositionAuction, beyond: set[Property]) -> None:
     assert auction.declared_properties == ALWAYS | beyond

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.ids import steady
 
 from walras.market import NotConvergedError, Property
 from walras.market.auctions import AuctionStatus, PaymentRule, SealedBidAuction
@@ -289,7 +290,7 @@ NAMELESS = Property.ANONYMOUS
         (SealedBidAuction(R.ALL_PAY), {NAMELESS, *FREE}),
         (SealedBidAuction(R.ALL_PAY, 2, reserve=1.0), {NAMELESS}),
     ],
-    ids=str,
+    ids=steady,
 )
 def test_declares(auction: SealedBidAuction, beyond: set[Property]) -> None:
     assert auction.declared_properties == ALWAYS | beyond
