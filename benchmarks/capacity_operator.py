@@ -3,11 +3,14 @@
     python benchmarks/capacity_operator.py --rows 256 --agents 1024
 
 Every function gets the same scores; unit costs, and a budget of a quarter of the agents, so that all of them are asked
-for shares or a selection of equal size. Times are medians of `torch.utils.benchmark.Timer.blocked_autorange`; read the
-ratios to softmax rather than the times.
+for shares or a selection of equal size. "one cost" gives the market its costs as one number, the others as a vector.
+The copy of a tensor of scores measures the bandwidth that the device has; the last column is each forward pass's share
+of it (scores read once, shares written once). Times are medians of `torch.utils.benchmark.Timer.blocked_autorange`;
+read the ratios to softmax rather than the times.
 """
 
 import argparse
+import math
 import platform
 from collections.abc import Callable
 from statistics import median
@@ -29,6 +32,7 @@ except ImportError:  # optional: pip install walras[bench]
 
 Function = Callable[[Tensor], Tensor]
 BUDGET_FRACTION = 0.25
+COPY = "copy of the scores"
 
 
 Run = Callable[[], None]
@@ -45,29 +49,49 @@ class Timing(NamedTuple, Generic[T]):
 def functions(agents: int, *, compiled: bool, device: torch.device) -> dict[str, Function]:
     """Name -> scores (rows, agents) to shares, or to selected scores."""
     budget = max(1, round(BUDGET_FRACTION * agents))
-    costs = torch.ones(agents, device=device)
+    costs, one_cost = torch.ones(agents, device=device), torch.ones(1, device=device)
     supply = torch.tensor(float(budget), device=device)
 
-    def market(demand: LogitDemand | LinearDemand) -> Function:
+    def market(demand: LogitDemand | LinearDemand, units: Tensor) -> Function:
         operator = compile_mechanism(CapacityMarket(FixedSupply(float(budget)), demand)).to(device)
 
         def shares(scores: Tensor) -> Tensor:
-            return operator(scores, costs, supply=supply).allocation
+            return operator(scores, units, supply=supply).allocation
 
         return shares
 
-    ours = {"walras logit": market(LogitDemand(1.0)), "walras linear": market(LinearDemand(1.0))}
+    ours = {
+        "walras logit": market(LogitDemand(1.0), costs),
+        "walras logit, one cost": market(LogitDemand(1.0), one_cost),
+        "walras linear": market(LinearDemand(1.0), costs),
+        "walras linear, one cost": market(LinearDemand(1.0), one_cost),
+    }
     table: dict[str, Function] = {
+        COPY: torch.clone,
         "torch.softmax": lambda scores: torch.softmax(scores, dim=-1),
         f"torch.topk k={budget}": lambda scores: torch.topk(scores, budget, dim=-1).values,
         **ours,
+        "Sinkhorn soft top-k, 20 rounds": lambda scores: soft_top_k(scores, budget),
     }
     if compiled:
         torch.compiler.reset()  # the sizes before count against the limit of recompilations
         table |= {f"{name}, torch.compile": torch.compile(function, dynamic=False) for name, function in ours.items()}
     if entmax is not None:
+        table["entmax sparsemax"] = lambda scores: entmax.sparsemax(scores, dim=-1)
         table["entmax budget_bisect"] = lambda scores: entmax.budget_bisect(scores, budget=supply, dim=-1)
     return table
+
+
+def soft_top_k(scores: Tensor, k: int, *, temperature: float = 0.1, rounds: int = 20) -> Tensor:
+    """Shares that add up to about k, by entropic transport of agents to "in" and "out" (Xie et al., 2020)."""
+    agents = scores.shape[-1]
+    cost = torch.stack([scores - scores.amax(-1, keepdim=True), scores.amin(-1, keepdim=True) - scores], -1)
+    log_plan = cost / temperature  # (rows, agents, 2)
+    log_sizes = torch.tensor([k / agents, 1.0 - k / agents], device=scores.device).log()
+    for _ in range(rounds):
+        log_plan = log_plan - log_plan.logsumexp(-2, keepdim=True) + log_sizes
+        log_plan = log_plan - log_plan.logsumexp(-1, keepdim=True) - math.log(agents)
+    return agents * log_plan[..., 0].exp()
 
 
 def runs_of(function: Function, scores: Tensor) -> Timing[Run]:
@@ -110,12 +134,17 @@ def time_all(table: dict[str, Function], scores: Tensor, options: argparse.Names
 def report(rows: int, agents: int, timings: dict[str, Timing[float]]) -> Table:
     """A table of medians and of ratios to softmax."""
     table = Table(title=f"{rows} market{'s' * (rows > 1)} of {agents} agents")
-    for heading in ("function", "forward", "/ softmax", "forward + backward", "/ softmax"):
+    headings = ("function", "forward", "/ softmax", "forward + backward", "/ softmax", "of copy's bandwidth")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "function" else "right")
     softmax = timings["torch.softmax"]
     for name, timing in timings.items():
-        cells = [_microseconds(timing.forward), f"{timing.forward / softmax.forward:.1f}"]
-        cells += [_microseconds(timing.both), f"{timing.both / softmax.both:.1f}"]
+        cells = [_microseconds(timing.forward), f"{timing.forward / softmax.forward:.2f}"]
+        cells += [
+            _microseconds(timing.both),
+            f"{timing.both / softmax.both:.2f}",
+            f"{timings[COPY].forward / timing.forward:.0%}",
+        ]
         table.add_row(name, *cells)
     return table
 
