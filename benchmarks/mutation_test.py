@@ -64,6 +64,8 @@ def main(
     chosen = random.Random(seed).sample(sorted(mutants), min(sample, len(mutants)))
     _mutmut(folder, "run", "--max-children", str(jobs), *chosen)
     outcomes = {name: code for name, code in _outcomes(folder, modules).items() if name in set(chosen)}
+    if all(code is None for code in outcomes.values()):
+        raise SystemExit(f"No mutant was run, perhaps since a test fails without one: see {folder / 'mutmut-run.log'}.")
     console = Console()
     console.print(_summary(outcomes, total=len(mutants), seed=seed))
     for name in sorted(name for name, code in outcomes.items() if code not in KILLED):

@@ -43,7 +43,8 @@ class PositionCertificate(Residuals):
     efficiency
         How far the value of clicks at the bids falls short of the largest possible, as a fraction of it.
     payment_rule
-        How far a payment is from what the rule says, computed anew from bids and positions, as a fraction of it.
+        How far a payment is from what the rule says, computed anew from bids and positions, as a fraction of the worth
+        of the clicks at the bid.
     within_bids
         How far a payment is below 0 or above bid times clicks, as a fraction of these amounts.
     budget_balance
@@ -139,7 +140,8 @@ def certify_positions(
     return PositionCertificate(
         feasibility=float(misplaced),
         efficiency=float(max(best - np.sum(worth), 0.0) / max(best, _TINY)),
-        payment_rule=float(np.max(np.abs(payments - owed) / np.maximum(np.maximum(np.abs(payments), owed), _TINY))),
+        # A payment is a sum of differences of the worth of clicks, and can be no more exact than those.
+        payment_rule=float(np.max(np.abs(payments - owed) / np.maximum(np.maximum(np.abs(payments), worth), _TINY))),
         within_bids=float(
             np.max(np.maximum(payments - worth, -payments).clip(min=0.0) / np.maximum(np.abs(payments), _TINY))
         ),
