@@ -14,10 +14,16 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 # Shared machines stall for seconds: the time that one example takes is no evidence of a defect.
+# The quick profile draws the same examples in each run, so that a change is judged on its own; `thorough` looks for new.
 settings.register_profile(
-    "quick", max_examples=60, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "quick",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000, derandomize=False)
 
 
 def _thorough_selected(config: pytest.Config) -> bool:
