@@ -115,7 +115,9 @@ class CapacityOperator(nn.Module):
             supply,
             valuations,
         )
-        tax_rates = self._number("tax", _rate_of(self.mechanism), tax, valuations)
+        rate = _rate_of(self.mechanism)
+        untaxed = tax is None and rate == 0.0
+        tax_rates = None if untaxed else self._number("tax", rate, tax, valuations)
         scale = self._scale(temperature, valuations)
         _check_broadcast(valuations, costs, level, tax_rates, scale)
         if self.check_values:
@@ -123,12 +125,13 @@ class CapacityOperator(nn.Module):
         return self._clear(valuations, costs, level, tax_rates, scale)
 
     def _clear(
-        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None
+        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
     ) -> OperatorClearing:
         fixed = isinstance(self.mechanism.supply, FixedSupply)
         if isinstance(self.mechanism.demand, StepDemand) or scale is None:
-            refuse_gradients(valuations=valuations, costs=costs, supply=level, tax=tax_rates)
-            net = valuations - tax_rates
+            taxes = {} if tax_rates is None else {"tax": tax_rates}
+            refuse_gradients(valuations=valuations, costs=costs, supply=level, **taxes)
+            net = valuations if tax_rates is None else valuations - tax_rates
             if fixed:
                 return step_allocation(net, costs, level, divisible=self.mechanism.demand.divisible)  # type: ignore[union-attr]
             allocation = (net >= level.unsqueeze(-1)).to(net.dtype)
@@ -137,7 +140,7 @@ class CapacityOperator(nn.Module):
         if fixed:
             return capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates)
         with torch.autocast(valuations.device.type, enabled=False):
-            net = valuations - tax_rates
+            net = valuations if tax_rates is None else valuations - tax_rates
             allocation = share_of((net - level.unsqueeze(-1)) / scale.unsqueeze(-1), rule)
             answerable = well_formed(net, costs).squeeze(-1) & (scale > 0.0) & scale.isfinite()
             return _posted(allocation, answerable, costs, level)
@@ -182,9 +185,10 @@ class CapacityOperator(nn.Module):
             )
 
     def _check_values(
-        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None
+        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
     ) -> None:
-        for name, tensor in (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates)):
+        named = (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates))
+        for name, tensor in ((name, tensor) for name, tensor in named if tensor is not None):
             bad = tensor[~tensor.isfinite()]
             if bad.numel():
                 raise InvalidInputError(f"{name} must be finite, got {bad[0].item()} ({bad.numel()} bad in all).")
@@ -227,8 +231,12 @@ def _posted(allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor
     return OperatorClearing(allocation, torch.where(answerable, price, torch.nan).expand(sold.shape), sold)
 
 
-def _check_broadcast(valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor, scale: Tensor | None) -> None:
-    shapes = {"valuations": valuations.shape, "costs": costs.shape, "tax": tax_rates.shape, "supply": (*level.shape, 1)}
+def _check_broadcast(
+    valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
+) -> None:
+    shapes = {"valuations": valuations.shape, "costs": costs.shape, "supply": torch.Size((*level.shape, 1))}
+    if tax_rates is not None:
+        shapes["tax"] = tax_rates.shape
     if scale is not None:
         shapes["temperature"] = torch.Size((*scale.shape, 1))
     try:
@@ -240,4 +248,4 @@ def _check_broadcast(valuations: Tensor, costs: Tensor, level: Tensor, tax_rates
             "supply and temperature have one entry per market."
         ) from error
     if shape[-1] not in (valuations.shape[-1], costs.shape[-1]):
-        raise InvalidInputError(f"tax has {tax_rates.shape[-1]} agents, valuations have {valuations.shape[-1]}.")
+        raise InvalidInputError(f"tax has {shape[-1]} agents, valuations have {valuations.shape[-1]}.")
