@@ -167,8 +167,9 @@ def _improvement(
             mixed += (owned - mixed.sum(axis=0)) / size  # what they do not need, they share
             better = _utilities(economy, mixed, group) > targets[group]
             return BlockingCoalition(tuple(group), mixed, float(found.fun)) if better.all() else None
-        values = -np.asarray(found.ineqlin.marginals)
-        values = np.maximum(values, 0.0) / max(float(np.maximum(values, 0.0).sum()), 1e-300)
+        duals = np.maximum(-np.asarray(found.ineqlin.marginals), 0.0)
+        # Halfway only: the program's own prices jump from corner to corner, and their bundles with them.
+        values = 0.5 * (values + duals / max(float(duals.sum()), 1e-300))
     return None
 
 

@@ -317,3 +317,11 @@ def test_bad_input(call: Callable[[], object], error: type[Exception], parts: tu
     with pytest.raises(error) as caught:
         call()
     assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_a_group_is_found_where_the_programs_own_prices_would_wander() -> None:
+    economy = ExchangeEconomy(CobbDouglas([[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]]), [[1.0, 1.0, 1.0], [1.0, 3.0, 1.0]])
+    found = blocking_coalition(economy, economy.endowments)
+    assert found is not None
+    assert found.members == (0, 1)
+    assert (economy.utility(found.bundles) > economy.utility(economy.endowments)).all()
