@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 # Shared machines stall for seconds: the time that one example takes is no evidence of a defect.
-# The quick profile draws the same examples in each run, so that a change is judged on its own; `thorough` looks for new.
+# The quick profile draws the same examples each time, so that a change is judged on its own; thorough looks for more.
 settings.register_profile(
     "quick",
     max_examples=60,
