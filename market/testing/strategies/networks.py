@@ -98,7 +98,7 @@ def graphs(draw: st.DrawFn, *, directed: bool = False, free: bool = False, scale
     import networkx as nx
 
     nodes = draw(st.integers(1, MOST_NODES))
-    graph = nx.DiGraph() if directed else nx.Graph()
+    graph: nx.Graph[int] = nx.DiGraph() if directed else nx.Graph()
     graph.add_nodes_from(range(nodes))
     possible = list(permutations(range(nodes), 2) if directed else combinations(range(nodes), 2))
     some = st.lists(st.sampled_from(possible), unique=True) if possible else st.just([])
