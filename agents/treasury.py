@@ -25,14 +25,14 @@ class Treasury(Agent):
     @property
     def balance_cents(self) -> int:
         """What the treasury holds (cents); a debt, left by subsidies, if negative."""
-        return self._ledger.treasury
+        return self._ledger.balance("treasury")
 
     def rebate(self) -> int:
         """Pay every agent an equal part of the balance; give what each received (cents).
 
         The remainder, less than a cent for each agent, is carried to the next period. A treasury in debt pays nothing.
         """
-        agents = self._ledger.wealth.size
+        agents = self._ledger.agents
         each = equal_split(self.balance_cents, agents)
         self._ledger.post(np.full(agents, each, dtype=np.int64), treasury=-each * agents)
         return each

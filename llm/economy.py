@@ -148,7 +148,8 @@ class ModelEconomy:
         """Give one row per agent: its place, costs, valuation, and whether it is served at a budget.
 
         Columns: kind, layer, index, width (input features), cost_flops (one sequence), cost (share of all agents'
-        FLOPs), valuation (money per unit), served. It is the population that `walras.agents.ComputeEconomy` loads.
+        FLOPs), valuation (money per unit), served. It is the population that
+        `walras.agents.compute.ComputeEconomy` loads.
         """
         return self.population.frame().assign(valuation=self.valuations, served=self.hard_allocation(budget))
 

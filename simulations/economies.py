@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from walras.agents import (
+from walras.agents.compute import (
     BiddingPolicy,
     ComputeEconomy,
     Truthful,

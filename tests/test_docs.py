@@ -27,8 +27,16 @@ REFERENCE = {
     "walras.market.testing.strategies": "strategies.md",
     "walras.market.operators": "operators.md",
     "walras.agents": "agents.md",
+    "walras.agents.compute": "compute-economy.md",
+    "walras.agents.exchange": "exchange-economy.md",
+    "walras.agents.labour": "labour.md",
+    "walras.agents.learning": "learning.md",
+    "walras.agents.pollution": "pollution.md",
+    "walras.agents.trading": "trading.md",
+    "walras.agents.wealth": "wealth-exchange.md",
     "walras.llm": "llm.md",
     "walras.simulations": "simulations.md",
+    "walras.simulations.experiments": "experiments.md",
 }
 
 WORD = r"[A-Z][\w-]+"

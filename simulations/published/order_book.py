@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from walras.agents import DoubleAuctionPeriod
+from walras.agents.trading import DoubleAuctionPeriod
 from walras.market.order_book import ContinuousDoubleAuction, Engine, Event, EventLog, Side
 from walras.simulations.published.result import Comparison, PublishedResult
 

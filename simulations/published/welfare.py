@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from walras.agents import exchange_wealth, stationary_wealth_law
+from walras.agents.wealth import exchange_wealth, stationary_wealth_law
 from walras.market import gini
 from walras.market.validation import FloatArray
 from walras.simulations.published.result import Comparison, PublishedResult

@@ -109,10 +109,11 @@ def test_an_entry_moves_money_and_keeps_the_total() -> None:
     accounts = ledger()
     before = accounts.wealth
     accounts.post(np.array([-5, 1, 0]), principal=6, treasury=-2)
-    assert (accounts.wealth.tolist(), accounts.principal, accounts.treasury) == ([0, 1, 7], 9, -2)
+    assert (accounts.wealth.tolist(), accounts.balance("principal"), accounts.balance("treasury")) == ([0, 1, 7], 9, -2)
     assert accounts.total == 15
     assert before.tolist() == [5, 0, 7]
-    assert not accounts.wealth.flags.writeable
+    accounts.wealth[0] = 100  # of a copy
+    assert accounts.total == 15
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_wrong_entry_is_refused_and_nothing_is_booked(entry: dict[str, object]
     accounts = ledger()
     with pytest.raises(SettlementError, match=message):
         accounts.post(**entry)
-    assert (accounts.wealth.tolist(), accounts.principal, accounts.treasury) == ([5, 0, 7], 3, 0)
+    assert (accounts.wealth.tolist(), accounts.balance("principal"), accounts.balance("treasury")) == ([5, 0, 7], 3, 0)
 
 
 def test_the_ledger_keeps_no_hold_on_its_callers_array() -> None:
@@ -138,3 +139,40 @@ def test_the_ledger_keeps_no_hold_on_its_callers_array() -> None:
     accounts = Ledger(wealth, principal=0, treasury=0)
     wealth[0] = 100
     assert accounts.total == 3
+
+
+def test_a_transfer_moves_money_between_agents_and_institutions() -> None:
+    accounts = ledger()
+    accounts.transfer(2, 1, 4)
+    accounts.transfer(0, "treasury", 5)
+    accounts.transfer("principal", 0, 10)
+    accounts.transfer("treasury", "principal", 1)
+    assert accounts.wealth.tolist() == [10, 4, 3]
+    assert (accounts.balance("principal"), accounts.balance("treasury"), accounts.total) == (-6, 4, 15)
+    assert (accounts.balance(1), accounts.agents) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("payment", "error", "message"),
+    [
+        ((0, 1, 6), SettlementError, "Agent 0 has 5 cents and cannot pay 6"),
+        ((0, 1, -1), SettlementError, "0 cents or more, got -1"),
+        ((0, "bank", 1), InvalidInputError, r"no account 'bank'; its institutions: \['principal', 'treasury'\]"),
+        (("bank", 0, 1), InvalidInputError, "no account 'bank'"),
+        (("treasury", 0, 2 * MOST_CENTS), SettlementError, "A debt of"),
+    ],
+)
+def test_a_wrong_transfer_is_refused_and_nothing_is_booked(
+    payment: tuple[int | str, int | str, int], error: type[Exception], message: str
+) -> None:
+    accounts = ledger()
+    with pytest.raises(error, match=message):
+        accounts.transfer(*payment)
+    assert (accounts.wealth.tolist(), accounts.total) == ([5, 0, 7], 15)
+
+
+def test_an_entry_for_an_unknown_institution_is_refused() -> None:
+    accounts = ledger()
+    with pytest.raises(InvalidInputError, match="no account 'bank'"):
+        accounts.post(np.array([0, 0, 0]), bank=1, treasury=-1)
+    assert accounts.total == 15

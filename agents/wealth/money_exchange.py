@@ -62,7 +62,7 @@ def exchange_wealth(wealth: ArrayLike, rounds: int, rng: Generator) -> IntArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from walras.agents import exchange_wealth
+    >>> from walras.agents.wealth import exchange_wealth
     >>> from walras.market import gini
     >>> wealth = exchange_wealth(np.full(10_000, 1), rounds=200, rng=np.random.default_rng(0))
     >>> int(wealth.sum()), round(gini(wealth), 2)
@@ -132,7 +132,7 @@ def stationary_wealth_gini(mean_wealth: float) -> float:
 
     Examples
     --------
-    >>> from walras.agents import stationary_wealth_gini
+    >>> from walras.agents.wealth import stationary_wealth_gini
     >>> round(stationary_wealth_gini(20.0), 4)  # the exponential law's 1/2 would need money without a smallest unit
     0.5122
     """

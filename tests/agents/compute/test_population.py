@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from walras.agents import synthetic_population
+from walras.agents.compute import synthetic_population
+from walras.agents.compute.population import checked_population
 from walras.agents.money import MOST_CENTS
-from walras.agents.population import checked_population
 from walras.market import InvalidInputError, gini
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walras.agents import DoubleAuctionPeriod, PeriodStatus, ZeroIntelligenceQuotes
+from walras.agents.trading import DoubleAuctionPeriod, PeriodStatus, ZeroIntelligenceQuotes
 from walras.market import InvalidInputError
 from walras.market.order_book import ContinuousDoubleAuction, Side
 

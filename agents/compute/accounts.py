@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from walras.agents.adapter import Agent, Model
-from walras.agents.bidding import BiddingPolicy
+from walras.agents.compute.bidding import BiddingPolicy
 from walras.agents.ledger import Ledger
 from walras.agents.money import IntArray, apportion
 from walras.market.validation import FloatArray
@@ -63,7 +63,7 @@ class ComputeAgent(Agent):
     @property
     def wealth_cents(self) -> int:
         """What the agent owns (cents), never below 0."""
-        return int(self._ledger.wealth[self.number])
+        return self._ledger.balance(self.number)
 
 
 @final
@@ -90,7 +90,7 @@ class Principal(Agent):
     @property
     def balance_cents(self) -> int:
         """What the principal owns (cents); a debt if negative."""
-        return self._ledger.principal
+        return self._ledger.balance("principal")
 
     def pay_for_value(self, value_cents: FloatArray) -> IntArray:
         """Pay each agent the value that it produced, in full; give the incomes (cents), shape (n,).

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.agents.audit import FLOWS, audit
+from tests.agents.compute.audit import FLOWS, audit
 
-from walras.agents import (
+from walras.agents import Ledger, SettlementError
+from walras.agents.compute import (
     ComputeEconomy,
-    Ledger,
-    SettlementError,
     Truthful,
     ZeroIntelligenceConstrained,
     ZeroIntelligenceUnconstrained,
@@ -194,8 +193,8 @@ def test_the_audit_finds_one_wrong_cent_in_the_periods(column: str) -> None:
 def test_the_audit_finds_a_ledger_that_loses_cents(monkeypatch: pytest.MonkeyPatch) -> None:
     def lossy(self: Ledger, agents: IntArray, *, principal: int = 0, treasury: int = 0) -> None:
         self._wealth = self._wealth + agents
-        self._principal += principal - (principal > 0)
-        self._treasury += treasury
+        self._institutions["principal"] += principal - (principal > 0)
+        self._institutions["treasury"] += treasury
 
     monkeypatch.setattr(Ledger, "post", lossy)
     corrupt = small_economy()

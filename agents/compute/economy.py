@@ -2,7 +2,7 @@
 
 A period:
 
-1. Every agent bids by its policy, at most what it can pay for (`walras.agents.bidding`).
+1. Every agent bids by its policy, at most what it can pay for (`walras.agents.compute.bidding`).
 2. The market clears: `walras.market.CapacityMarket`, with whatever supply, demand and tax its user chose.
 3. Agents pay the principal, who owns the model and sells the compute, and the treasury, which takes the tax.
 4. The principal pays each agent the value that its compute produced, valuation times units.
@@ -23,15 +23,15 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from walras.agents.accounts import AttentionHead, ComputeAgent, NeuronBlock, Principal
 from walras.agents.adapter import Model
-from walras.agents.bidding import Bidders, BiddingPolicy, affordable_bids, collect_bids
-from walras.agents.frontier import WelfareFrontier
+from walras.agents.compute.accounts import AttentionHead, ComputeAgent, NeuronBlock, Principal
+from walras.agents.compute.bidding import Bidders, BiddingPolicy, affordable_bids, collect_bids
+from walras.agents.compute.frontier import WelfareFrontier
+from walras.agents.compute.population import HEAD, NEURON_BLOCK, checked_population
+from walras.agents.compute.settlement import Settlement, settle
+from walras.agents.compute.tables import PeriodRecord, agent_rows, period_rows
 from walras.agents.ledger import Ledger
 from walras.agents.money import IntArray, whole_cents
-from walras.agents.population import HEAD, NEURON_BLOCK, checked_population
-from walras.agents.settlement import Settlement, settle
-from walras.agents.tables import PeriodRecord, agent_rows, period_rows
 from walras.agents.treasury import Treasury
 from walras.market import CapacityMarket, Clearing, FixedSupply, InvalidInputError, PerUnitTax, Status, gini
 from walras.market.errors import InfeasibleError
@@ -50,7 +50,8 @@ class ComputeEconomy(Model):
     ----------
     population
         A row per agent: kind, layer, index, valuation, cost, and optionally wealth_cents
-        (`walras.agents.population`). `walras.llm.ModelEconomy.frame()` and `synthetic_population` give such tables.
+        (`walras.agents.compute.population`). `walras.llm.ModelEconomy.frame()` and `synthetic_population` give such
+        tables.
     market
         The rules by which compute is sold.
     policy
@@ -84,7 +85,7 @@ class ComputeEconomy(Model):
 
     Examples
     --------
-    >>> from walras.agents import ComputeEconomy, Truthful, synthetic_population
+    >>> from walras.agents.compute import ComputeEconomy, Truthful, synthetic_population
     >>> from walras.market import CapacityMarket, FixedSupply
     >>> population = synthetic_population(layers=2, heads=4, blocks=8, rng=0)
     >>> economy = ComputeEconomy(population, CapacityMarket(FixedSupply(16.0)), Truthful(), rng=0)
@@ -140,12 +141,12 @@ class ComputeEconomy(Model):
 
     @property
     def rows(self) -> pd.DataFrame:
-        """A row per agent and period, of all periods so far; columns in `walras.agents.tables`."""
+        """A row per agent and period, of all periods so far; columns in `walras.agents.compute.tables`."""
         return agent_rows(self._population, self._records)
 
     @property
     def periods(self) -> pd.DataFrame:
-        """A row per period, of all periods so far; columns in `walras.agents.tables`."""
+        """A row per period, of all periods so far; columns in `walras.agents.compute.tables`."""
         return period_rows(self._records)
 
     def run(self, periods: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
@@ -161,7 +162,7 @@ class ComputeEconomy(Model):
         Returns
         -------
         DataFrame
-            A row per agent and period, of these periods; columns in `walras.agents.tables`.
+            A row per agent and period, of these periods; columns in `walras.agents.compute.tables`.
 
         Raises
         ------

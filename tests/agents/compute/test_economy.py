@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.agents.audit import audit
+from tests.agents.compute.audit import audit
 
-from walras.agents import (
+from walras.agents.adapter import Agent
+from walras.agents.compute import (
     AttentionHead,
     Bidders,
     BiddingPolicy,
@@ -20,8 +21,7 @@ from walras.agents import (
     ZeroIntelligenceUnconstrained,
     synthetic_population,
 )
-from walras.agents.adapter import Agent
-from walras.agents.frontier import WelfareFrontier
+from walras.agents.compute.frontier import WelfareFrontier
 from walras.market import (
     CapacityMarket,
     Demand,

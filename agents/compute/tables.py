@@ -50,8 +50,8 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from walras.agents.compute.population import KINDS
 from walras.agents.money import IntArray
-from walras.agents.population import KINDS
 from walras.market.validation import FloatArray
 
 __all__ = ["AGENT_COLUMNS", "PERIOD_COLUMNS", "PeriodRecord", "agent_rows", "period_rows"]

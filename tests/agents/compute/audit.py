@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from walras.agents import ComputeEconomy
-from walras.agents.tables import AGENT_COLUMNS, PERIOD_COLUMNS
+from walras.agents.compute import ComputeEconomy
+from walras.agents.compute.tables import AGENT_COLUMNS, PERIOD_COLUMNS
 
 FLOWS = ("payment_cents", "tax_cents", "income_cents", "rebate_cents", "dividend_cents")
 

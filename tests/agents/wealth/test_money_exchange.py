@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walras.agents import SettlementError, exchange_wealth, stationary_wealth_gini, stationary_wealth_law
+from walras.agents import SettlementError
 from walras.agents.money import MOST_CENTS
+from walras.agents.wealth import exchange_wealth, stationary_wealth_gini, stationary_wealth_law
 from walras.market import InvalidInputError, gini
 
 

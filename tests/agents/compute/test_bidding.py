@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from walras.agents import (
+from walras.agents.compute import (
     Bidders,
     BiddingPolicy,
     Truthful,
@@ -16,7 +16,7 @@ from walras.agents import (
     ZeroIntelligenceUnconstrained,
     affordable_bids,
 )
-from walras.agents.bidding import collect_bids
+from walras.agents.compute.bidding import collect_bids
 from walras.market import Demand, InvalidInputError, LinearDemand, LogitDemand, StepDemand
 from walras.market.validation import FloatArray
 

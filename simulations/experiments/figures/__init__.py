@@ -1,0 +1,1 @@
+"""Figures of the experiments, a module each; drawn from stored tables alone."""
