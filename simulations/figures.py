@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from walras.simulations.plot_style import panels
 
 __all__ = [
     "allocation_figure",
@@ -22,13 +23,13 @@ _LABELS = {"market": "trained under the market", "magnitude": "pruned by magnitu
 
 def isolation_figure(rows: pd.DataFrame) -> Figure:
     """Price, efficiency and concentration against the budget, by demand rule; bands span the seeds."""
-    figure, axes = _panels(3)
-    panels = (
+    figure, axes = panels(3)
+    contents = (
         ("price", "price (money per unit)"),
         ("efficiency", "welfare / largest welfare"),
         ("gini", "Gini of units served"),
     )
-    for axis, (column, label) in zip(axes, panels, strict=True):
+    for axis, (column, label) in zip(axes, contents, strict=True):
         for demand, group in rows.groupby("demand", sort=False):
             spread = group.groupby("budget")[column].quantile(np.array([0.1, 0.5, 0.9])).unstack()
             colour = _DEMAND_COLOURS[str(demand)]
@@ -44,13 +45,13 @@ def isolation_figure(rows: pd.DataFrame) -> Figure:
 
 def economy_figure(periods: pd.DataFrame) -> Figure:
     """Price, efficiency and wealth inequality over time, by bidding policy."""
-    figure, axes = _panels(3)
-    panels = (
+    figure, axes = panels(3)
+    contents = (
         ("price", "price (money per unit)"),
         ("efficiency", "welfare / largest welfare"),
         ("gini_wealth", "Gini of wealth"),
     )
-    for axis, (column, label) in zip(axes, panels, strict=True):
+    for axis, (column, label) in zip(axes, contents, strict=True):
         for number, (policy, group) in enumerate(periods.groupby("policy", sort=False)):
             axis.plot(group["period"], group[column], color=f"C{number}", label=str(policy), linewidth=1.2)
         axis.set(xlabel="period", ylabel=label)
@@ -61,7 +62,7 @@ def economy_figure(periods: pd.DataFrame) -> Figure:
 
 def frontier_figure(rows: pd.DataFrame, *, metric: str) -> Figure:
     """Score against counted FLOPs, by method; the band of random pruning spans its draws."""
-    figure, (axis,) = _panels(1, width=6.4)
+    figure, (axis,) = panels(1, width=6.4)
     dense_score = float(rows.loc[rows["method"] == "dense", "score"].iloc[0])
     axis.axhline(dense_score, color=_COLOURS["dense"], linestyle=":", label=f"dense model ({dense_score:.3f})")
     for method, group in rows[rows["method"] != "dense"].groupby("method", sort=False):
@@ -83,7 +84,7 @@ def frontier_figure(rows: pd.DataFrame, *, metric: str) -> Figure:
 def cost_figure(rows: pd.DataFrame) -> Figure:
     """What the market's models cost and how they are concentrated, against the budget."""
     market = rows[rows["method"] == "market"].sort_values("flops_ratio")
-    figure, axes = _panels(3)
+    figure, axes = panels(3)
     speed, inequality, attention = axes
     ratio = market["flops_ratio"]
     speed.plot(ratio, market["speed_up"], "o-", color=_COLOURS["market"], label="measured (median)")
@@ -102,7 +103,7 @@ def cost_figure(rows: pd.DataFrame) -> Figure:
 def allocation_figure(agents: pd.DataFrame) -> Figure:
     """Share of each layer's heads and neuron blocks that is served, by budget."""
     budgets = sorted(agents["budget"].unique(), reverse=True)
-    figure, axes = _panels(2, height=3.6)
+    figure, axes = panels(2, height=3.6)
     for axis, (kind, title) in zip(axes, (("head", "heads"), ("neuron_block", "neuron blocks")), strict=True):
         served = agents[agents["kind"] == kind].groupby(["budget", "layer"])["served"].mean().unstack().loc[budgets]
         image = axis.imshow(served, cmap="Greens", vmin=0, vmax=1, aspect="auto")
@@ -118,7 +119,7 @@ def allocation_figure(agents: pd.DataFrame) -> Figure:
 
 def training_figure(training: pd.DataFrame) -> Figure:
     """Temperature of demand, price and shadow price while the market was learned."""
-    figure, axes = _panels(3)
+    figure, axes = panels(3)
     for axis, column, label in (
         (axes[0], "temperature", "temperature (money per unit)"),
         (axes[1], "price", "price (money per unit)"),
@@ -131,13 +132,3 @@ def training_figure(training: pd.DataFrame) -> Figure:
     figure.colorbar(points, ax=axes, label="budget of the step")
     figure.suptitle("The market while the model was trained (steps that grant the whole budget have no finite price)")
     return figure
-
-
-def _panels(count: int, *, width: float = 10.5, height: float = 3.4) -> tuple[Figure, list[Axes]]:
-    """Give a figure with `count` panels side by side; made without pyplot, which keeps global state."""
-    figure = Figure(figsize=(width, height if count > 1 else 4.2), layout="constrained")
-    axes = list(figure.subplots(1, count, squeeze=False)[0])
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(visible=True, alpha=0.25, linewidth=0.6)
-    return figure, axes

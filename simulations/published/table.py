@@ -10,7 +10,7 @@ from walras.simulations.published.result import Comparison, PublishedResult
 
 __all__ = ["ComputedResult", "all_results", "as_markdown", "as_page", "choose", "compute"]
 
-# One module for each family of mechanisms, in the order of the page.
+# One module for each family of mechanisms or of agents, in the order of the page.
 FAMILIES = (
     "capacity",
     "exchange",
@@ -23,6 +23,13 @@ FAMILIES = (
     "assignment",
     "market_makers",
     "welfare",
+    "agents_trading",
+    "agents_learning",
+    "agents_labour",
+    "agents_wealth",
+    "agents_exchange_economy",
+    "agents_pollution",
+    "agents_compute",
 )
 
 
