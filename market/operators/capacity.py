@@ -17,12 +17,14 @@ derivative with respect to B, which differs on the two sides, is reported as 0; 
 Derivation: docs/explanation/capacity-market.md.
 """
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from walras.market.operators.fused import LARGEST_BLOCK, fits, fused_backward, fused_forward
+from walras.market.operators.shapes import broadcast_shape
 from walras.market.operators.solve import (
     LINEAR,
     LOGIT,
@@ -33,7 +35,7 @@ from walras.market.operators.solve import (
     well_formed,
 )
 
-__all__ = ["OperatorClearing", "capacity_allocation"]
+__all__ = ["OperatorClearing", "capacity_allocation", "without_absent"]
 
 
 class OperatorClearing(NamedTuple):
@@ -49,8 +51,11 @@ class _CapacityAllocation(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
+        net_valuations: Tensor, mask: Tensor | None, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
     ) -> tuple[Tensor, Tensor]:
+        bids_are_good = well_formed(net_valuations, costs, mask)
+        if mask is not None:
+            net_valuations, costs = without_absent(net_valuations, costs, mask)
         solved = solve_price(net_valuations, costs, supply, scale, rule)
         allocation = share_of((net_valuations - solved.anchor) / scale - solved.offset, rule)
 
@@ -68,20 +73,25 @@ class _CapacityAllocation(torch.autograd.Function):
         price = torch.where(nothing, price_of_nothing, torch.where(everything, price_of_everything, solved.price))
 
         # A market without an answer says so in its own row and leaves its neighbours alone.
-        answerable = well_formed(net_valuations, costs) & (supply >= 0.0) & (supply <= total + slack)
+        answerable = bids_are_good & (supply >= 0.0) & (supply <= total + slack)
         answerable = answerable & (scale > 0.0) & scale.isfinite()
-        return torch.where(answerable, allocation, torch.nan), torch.where(answerable, price, torch.nan)
+        allocation = torch.where(answerable, allocation, torch.nan)
+        if mask is None:
+            return allocation, torch.where(answerable, price, torch.nan)
+        has_price = answerable & mask.any(-1, keepdim=True)  # a market without agents has none
+        return torch.where(mask, allocation, 0.0), torch.where(has_price, price, torch.nan)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        _, costs, _, scale, rule = inputs
+        _, _, costs, _, scale, rule = inputs
         ctx.save_for_backward(output[0], costs, scale)
         ctx.rule = rule
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         upstream, upstream_price = gradients
-        return *_gradients(upstream, upstream_price, *ctx.saved_tensors, rule=ctx.rule), None
+        to_values, *others = _gradients(upstream, upstream_price, *ctx.saved_tensors, rule=ctx.rule)
+        return to_values, None, *others, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
@@ -94,13 +104,19 @@ class _FusedAllocation(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        values: Tensor, tax_rates: Tensor | None, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
+        values: Tensor,
+        tax_rates: Tensor | None,
+        mask: Tensor | None,
+        costs: Tensor,
+        supply: Tensor,
+        scale: Tensor,
+        rule: str,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        return fused_forward(values, tax_rates, costs, supply, scale, rule)
+        return fused_forward(values, tax_rates, mask, costs, supply, scale, rule)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        _, _, costs, _, scale, rule = inputs
+        _, _, _, costs, _, scale, rule = inputs
         ctx.save_for_backward(output[0], costs, scale)
         ctx.rule = rule
         ctx.set_materialize_grads(False)
@@ -123,16 +139,21 @@ class _FusedAllocation(torch.autograd.Function):
             )
         else:
             to_values, to_costs, to_supply, to_scale = fused_backward(
-                upstream, upstream_price, allocation, costs, scale, ctx.rule, with_costs=wanted[2], with_scale=wanted[4]
+                upstream, upstream_price, allocation, costs, scale, ctx.rule, with_costs=wanted[3], with_scale=wanted[5]
             )
-        if wanted[2] and upstream_sold is not None and to_costs is not None:
+        if wanted[3] and upstream_sold is not None and to_costs is not None:
             to_costs = to_costs + upstream_sold * allocation
-        return to_values, -to_values if wanted[1] else None, to_costs, to_supply, to_scale, None
+        return to_values, -to_values if wanted[1] else None, None, to_costs, to_supply, to_scale, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         *tensors, rule = inputs
         return _FusedAllocation.apply(*_batched(info.batch_size, in_dims, tensors), rule), (0, 0, 0)
+
+
+# `apply` binds arguments by the signature, which it otherwise works out anew in each call.
+_CapacityAllocation.forward.__signature__ = signature(_CapacityAllocation.forward)  # type: ignore[attr-defined]
+_FusedAllocation.forward.__signature__ = signature(_FusedAllocation.forward)  # type: ignore[attr-defined]
 
 
 def _batched(size: int, in_dims: tuple[int | None, ...], tensors: list[Tensor | None]) -> list[Tensor | None]:
@@ -141,6 +162,13 @@ def _batched(size: int, in_dims: tuple[int | None, ...], tensors: list[Tensor | 
         None if tensor is None else tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
         for tensor, dim in zip(tensors, in_dims[: len(tensors)], strict=True)
     ]
+
+
+def without_absent(net_valuations: Tensor, costs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Make absent agents harmless: they use nothing, and value it as the lowest present agent does."""
+    lowest = torch.where(mask, net_valuations, torch.inf).amin(-1, keepdim=True)
+    lowest = torch.where(mask.any(-1, keepdim=True), lowest, 0.0)
+    return torch.where(mask, net_valuations, lowest), torch.where(mask, costs, 0.0)
 
 
 def _gradients(
@@ -179,6 +207,7 @@ def capacity_allocation(
     *,
     rule: str = LOGIT,
     tax_rates: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> OperatorClearing:
     """Clear many capacity markets at fixed supply, differentiably.
 
@@ -192,6 +221,9 @@ def capacity_allocation(
         Temperature (logit) or width (linear) of the demand rule, above 0; shape (...) likewise.
     rule
         `"logit"` or `"linear"`.
+    mask
+        True for the agents that take part; shape (..., n) likewise. The others get a share of 0, whatever stands in
+        their places (NaN too). A market in which nobody takes part sells nothing, and has no price (NaN).
 
     Returns
     -------
@@ -210,31 +242,46 @@ def capacity_allocation(
         raise ValueError(f"rule must be {LOGIT!r} or {LINEAR!r}, got {rule!r}.")
     dtype = common_dtype(valuations, costs, supply, scale, tax_rates)
     if fits(dtype, valuations.device):
-        return _fused_allocation(valuations, costs, supply, scale, rule, tax_rates)
+        return _fused_allocation(valuations, costs, supply, scale, rule, tax_rates, mask)
     with torch.autocast(valuations.device.type, enabled=False):
         # Converted first: half-precision valuations less a tax would be rounded once more.
         net_valuations = valuations.to(dtype)
         if tax_rates is not None:
             net_valuations = net_valuations - tax_rates.to(dtype)
-        agents_shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1))
+        masked = () if mask is None else (mask.shape,)
+        agents_shape = broadcast_shape(
+            net_valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1), *masked
+        )
         market_shape = (*agents_shape[:-1], 1)
         net_valuations, costs = net_valuations.expand(agents_shape), costs.to(dtype).expand(agents_shape)
+        if mask is not None:  # what stands in the places of absent agents must not reach a gradient
+            mask = mask.expand(agents_shape)
+            net_valuations, costs = torch.where(mask, net_valuations, 0.0), torch.where(mask, costs, 1.0)
         supply, scale = (t.to(dtype).unsqueeze(-1).expand(market_shape) for t in (supply, scale))
-        allocation, price = _CapacityAllocation.apply(net_valuations, costs, supply, scale, rule)
+        allocation, price = _CapacityAllocation.apply(net_valuations, mask, costs, supply, scale, rule)
         return OperatorClearing(allocation, price.squeeze(-1), (costs * allocation).sum(-1))
 
 
 def _fused_allocation(
-    valuations: Tensor, costs: Tensor, supply: Tensor, scale: Tensor, rule: str, tax_rates: Tensor | None
+    valuations: Tensor,
+    costs: Tensor,
+    supply: Tensor,
+    scale: Tensor,
+    rule: str,
+    tax_rates: Tensor | None,
+    mask: Tensor | None,
 ) -> OperatorClearing:
     """As `capacity_allocation`, by fused kernels; bids are converted as they are read."""
-    taxed = () if tax_rates is None else (tax_rates.shape,)
-    agents_shape = torch.broadcast_shapes(valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1), *taxed)
+    optional = [tensor.shape for tensor in (tax_rates, mask) if tensor is not None]
+    agents_shape = broadcast_shape(valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1), *optional)
     market_shape = (*agents_shape[:-1], 1)
     tax_rates = None if tax_rates is None else tax_rates.expand(agents_shape)
+    if mask is not None and costs.shape[-1] > 1:  # what stands in the places of absent agents must not reach a gradient
+        costs = torch.where(mask, costs, 1.0)
     allocation, price, sold = _FusedAllocation.apply(
         valuations.expand(agents_shape),
         tax_rates,
+        None if mask is None else mask.expand(agents_shape),
         costs.expand(agents_shape),
         supply.unsqueeze(-1).expand(market_shape),
         scale.unsqueeze(-1).expand(market_shape),

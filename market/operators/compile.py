@@ -7,6 +7,7 @@ from walras.market.capacity import CapacityMarket
 from walras.market.demand import LinearDemand, LogitDemand, StepDemand
 from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.operators.capacity import OperatorClearing, capacity_allocation
+from walras.market.operators.shapes import broadcast_shape
 from walras.market.operators.solve import LINEAR, LOGIT, common_dtype, relative_tolerance, share_of, well_formed
 from walras.market.operators.step import refuse_gradients, step_allocation
 from walras.market.supply import FixedSupply, PostedPrice
@@ -78,6 +79,7 @@ class CapacityOperator(nn.Module):
         supply: Tensor | float | None = None,
         tax: Tensor | float | None = None,
         temperature: Tensor | float | None = None,
+        mask: Tensor | None = None,
     ) -> OperatorClearing:
         """Clear every market of the batch.
 
@@ -91,6 +93,9 @@ class CapacityOperator(nn.Module):
             In place of its tax rates; shape (..., n), or (n,), or a number.
         temperature
             In place of its temperature (logit demand) or width (linear demand); shape (...).
+        mask
+            True for the agents that take part, shape (..., n); the others get a share of 0, whatever stands in their
+            places. Without it all take part.
 
         Returns
         -------
@@ -106,7 +111,7 @@ class CapacityOperator(nn.Module):
         NotDifferentiableError
             Step demand, when an input requires a gradient: the allocation jumps, and its derivative is 0 elsewhere.
         """
-        self._check_tensors(valuations, costs)
+        self._check_tensors(valuations, costs, mask)
         dtype = common_dtype(valuations, costs, supply, tax, temperature)
         valuations, costs = valuations.to(dtype), costs.to(dtype)
         level = self._number(
@@ -119,13 +124,19 @@ class CapacityOperator(nn.Module):
         untaxed = tax is None and rate == 0.0
         tax_rates = None if untaxed else self._number("tax", rate, tax, valuations)
         scale = self._scale(temperature, valuations)
-        _check_broadcast(valuations, costs, level, tax_rates, scale)
+        _check_broadcast(valuations, costs, level, tax_rates, scale, mask)
         if self.check_values:
-            self._check_values(valuations, costs, level, tax_rates, scale)
-        return self._clear(valuations, costs, level, tax_rates, scale)
+            self._check_values(valuations, costs, level, tax_rates, scale, mask)
+        return self._clear(valuations, costs, level, tax_rates, scale, mask)
 
     def _clear(
-        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
+        self,
+        valuations: Tensor,
+        costs: Tensor,
+        level: Tensor,
+        tax_rates: Tensor | None,
+        scale: Tensor | None,
+        mask: Tensor | None,
     ) -> OperatorClearing:
         fixed = isinstance(self.mechanism.supply, FixedSupply)
         if isinstance(self.mechanism.demand, StepDemand) or scale is None:
@@ -133,17 +144,20 @@ class CapacityOperator(nn.Module):
             refuse_gradients(valuations=valuations, costs=costs, supply=level, **taxes)
             net = valuations if tax_rates is None else valuations - tax_rates
             if fixed:
-                return step_allocation(net, costs, level, divisible=self.mechanism.demand.divisible)  # type: ignore[union-attr]
+                divisible = self.mechanism.demand.divisible  # type: ignore[union-attr]
+                return step_allocation(net, costs, level, divisible=divisible, mask=mask)
             allocation = (net >= level.unsqueeze(-1)).to(net.dtype)
-            return _posted(allocation, well_formed(net, costs).squeeze(-1), costs, level)
+            return _posted(allocation, well_formed(net, costs, mask).squeeze(-1), costs, level, mask)
         rule = LOGIT if isinstance(self.mechanism.demand, LogitDemand) else LINEAR
         if fixed:
-            return capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates)
+            return capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates, mask=mask)
         with torch.autocast(valuations.device.type, enabled=False):
             net = valuations if tax_rates is None else valuations - tax_rates
+            if mask is not None:  # what stands in the places of absent agents must not reach a gradient
+                net, costs = torch.where(mask, net, 0.0), torch.where(mask, costs, 1.0)
             allocation = share_of((net - level.unsqueeze(-1)) / scale.unsqueeze(-1), rule)
-            answerable = well_formed(net, costs).squeeze(-1) & (scale > 0.0) & scale.isfinite()
-            return _posted(allocation, answerable, costs, level)
+            answerable = well_formed(net, costs, mask).squeeze(-1) & (scale > 0.0) & scale.isfinite()
+            return _posted(allocation, answerable, costs, level, mask)
 
     def _scale(self, given: Tensor | float | None, like: Tensor) -> Tensor | None:
         match self.mechanism.demand:
@@ -170,7 +184,7 @@ class CapacityOperator(nn.Module):
         return torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
     @staticmethod
-    def _check_tensors(valuations: Tensor, costs: Tensor) -> None:
+    def _check_tensors(valuations: Tensor, costs: Tensor, mask: Tensor | None) -> None:
         for name, tensor in (("valuations", valuations), ("costs", costs)):
             if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
                 got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
@@ -183,10 +197,26 @@ class CapacityOperator(nn.Module):
             raise InvalidInputError(
                 f"costs are on {costs.device}, valuations on {valuations.device}: move one of them."
             )
+        if mask is None:
+            return
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+            raise InvalidInputError(f"mask must be a tensor of booleans of shape (..., n), got {got}.")
+        if mask.device != valuations.device:
+            raise InvalidInputError(f"mask is on {mask.device}, valuations on {valuations.device}: move one of them.")
 
     def _check_values(
-        self, valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
+        self,
+        valuations: Tensor,
+        costs: Tensor,
+        level: Tensor,
+        tax_rates: Tensor | None,
+        scale: Tensor | None,
+        mask: Tensor | None,
     ) -> None:
+        if mask is not None:  # absent agents bid 0, pay no tax, and are not counted below
+            valuations, costs = torch.where(mask, valuations, 0.0), torch.where(mask, costs, 1.0)
+            tax_rates = None if tax_rates is None else torch.where(mask, tax_rates, 0.0)
         named = (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates))
         for name, tensor in ((name, tensor) for name, tensor in named if tensor is not None):
             bad = tensor[~tensor.isfinite()]
@@ -199,7 +229,8 @@ class CapacityOperator(nn.Module):
         if isinstance(self.mechanism.supply, FixedSupply):
             if not bool((level >= 0.0).all()):
                 raise InvalidInputError(f"supply must be 0 or more, the smallest is {level.min().item()}.")
-            total = costs.expand(torch.broadcast_shapes(costs.shape, valuations.shape)).sum(-1)
+            units = costs if mask is None else torch.where(mask, costs, 0.0)
+            total = units.expand(broadcast_shape(units.shape, valuations.shape)).sum(-1)
             if not bool((level <= total * (1.0 + relative_tolerance(total.dtype))).all()):
                 raise InfeasibleError(
                     f"supply must lie in [0, sum of costs]: got {level.min().item()} to "
@@ -222,25 +253,42 @@ def _rate_of(mechanism: CapacityMarket) -> object:
     raise InvalidInputError(f"tax must be a PerUnitTax here, got {mechanism.tax!r}.")
 
 
-def _posted(allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor) -> OperatorClearing:
+def _posted(
+    allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor, mask: Tensor | None
+) -> OperatorClearing:
     """Pack the outcome of a posted price, spread over the batch; markets without an answer (...) become NaN."""
     answerable = answerable & price.isfinite()
     allocation = torch.where(answerable.unsqueeze(-1), allocation, torch.nan)
-    allocation = allocation.expand(torch.broadcast_shapes(allocation.shape, costs.shape))
-    sold = (costs * allocation).sum(-1)
+    shapes = [tensor.shape for tensor in (allocation, costs, mask) if tensor is not None]
+    allocation = allocation.expand(broadcast_shape(*shapes))
+    units = costs * allocation
+    if mask is not None:
+        allocation, units = torch.where(mask, allocation, 0.0), torch.where(mask, units, 0.0)
+    sold = units.sum(-1)
     return OperatorClearing(allocation, torch.where(answerable, price, torch.nan).expand(sold.shape), sold)
 
 
 def _check_broadcast(
-    valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, scale: Tensor | None
+    valuations: Tensor,
+    costs: Tensor,
+    level: Tensor,
+    tax_rates: Tensor | None,
+    scale: Tensor | None,
+    mask: Tensor | None,
 ) -> None:
-    shapes = {"valuations": valuations.shape, "costs": costs.shape, "supply": torch.Size((*level.shape, 1))}
+    shapes: dict[str, tuple[int, ...]] = {
+        "valuations": valuations.shape,
+        "costs": costs.shape,
+        "supply": (*level.shape, 1),
+    }
     if tax_rates is not None:
         shapes["tax"] = tax_rates.shape
     if scale is not None:
-        shapes["temperature"] = torch.Size((*scale.shape, 1))
+        shapes["temperature"] = (*scale.shape, 1)
+    if mask is not None:
+        shapes["mask"] = mask.shape
     try:
-        shape = torch.broadcast_shapes(*shapes.values())
+        shape = broadcast_shape(*shapes.values())
     except RuntimeError as error:
         listing = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
         raise InvalidInputError(
@@ -248,4 +296,4 @@ def _check_broadcast(
             "supply and temperature have one entry per market."
         ) from error
     if shape[-1] not in (valuations.shape[-1], costs.shape[-1]):
-        raise InvalidInputError(f"tax has {shape[-1]} agents, valuations have {valuations.shape[-1]}.")
+        raise InvalidInputError(f"tax or mask has {shape[-1]} agents, valuations have {valuations.shape[-1]}.")

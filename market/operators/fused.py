@@ -39,7 +39,13 @@ def fits(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 def fused_forward(
-    values: Tensor, tax_rates: Tensor | None, costs: Tensor, supply: Tensor, scale: Tensor, rule: str
+    values: Tensor,
+    tax_rates: Tensor | None,
+    mask: Tensor | None,
+    costs: Tensor,
+    supply: Tensor,
+    scale: Tensor,
+    rule: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Give shares (..., n), prices (..., 1) and units sold (..., 1), in float32.
 
@@ -47,6 +53,8 @@ def fused_forward(
     ----------
     values, tax_rates, costs
         Money per unit (twice) and units, of any floating type up to 32 bits, all expanded to one shape (..., n).
+    mask
+        True for the agents that take part, expanded to the same shape; None if all do.
     supply, scale
         Units to sell and the rule's temperature or width, expanded to (..., 1).
     rule
@@ -59,20 +67,33 @@ def fused_forward(
     agents, markets = values.shape[-1], values.shape[:-1].numel()
     flat = values.reshape(markets, agents).contiguous()
     tax = _rows(flat if tax_rates is None else tax_rates)
+    present = _rows(flat if mask is None else mask.view(torch.uint8))
     is_uniform = costs.stride(-1) == 0 and agents > 1
     cost = _rows(costs[..., :1] if is_uniform else costs)
     sold_by, scales = _rows(supply), _rows(scale)
     shares = torch.empty((markets, agents), dtype=torch.float32, device=values.device)
     prices, sold = (torch.empty(markets, dtype=torch.float32, device=values.device) for _ in range(2))
-    tensors = (flat, tax.data, cost.data, sold_by.data, scales.data, shares, prices, sold)
-    strides = (agents, tax.stride, cost.stride, sold_by.stride, scales.stride)
-    flags = {"HAS_TAX": tax_rates is not None, "UNIFORM": is_uniform, "LOGIT": rule == LOGIT, "FAST": not _INTERPRETED}
+    tensors = (flat, tax.data, present.data, cost.data, sold_by.data, scales.data, shares, prices, sold)
+    strides = (agents, tax.stride, present.stride, cost.stride, sold_by.stride, scales.stride)
+    flags = {
+        "HAS_TAX": tax_rates is not None,
+        "HAS_MASK": mask is not None,
+        "UNIFORM": is_uniform,
+        "LOGIT": rule == LOGIT,
+        "FAST": not _INTERPRETED,
+    }
     block = triton.next_power_of_2(agents)
     if markets == 0:
         pass
     elif block <= LARGEST_BLOCK:
         fused_kernels.forward_kernel[(markets,)](
-            *tensors, *strides, **flags, EVEN=block == agents, STEPS=_STEPS, BLOCK=block, num_warps=_warps(block, 1024)
+            *tensors,
+            *strides,
+            **flags,
+            EVEN=block == agents and mask is None,
+            STEPS=_STEPS,
+            BLOCK=block,
+            num_warps=_warps(block, 1024),
         )
     else:
         fused_kernels.forward_in_blocks_kernel[(markets,)](

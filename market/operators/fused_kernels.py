@@ -141,6 +141,15 @@ def _only(x, here, other, EVEN: tl.constexpr):
 
 
 @triton.jit
+def _present(mask_ptr, column, agents, HAS_MASK: tl.constexpr):
+    """Which places of the block hold an agent that takes part."""
+    here = column < agents
+    if HAS_MASK:
+        here = here & (tl.load(mask_ptr + column, mask=here, other=0) != 0)
+    return here
+
+
+@triton.jit
 def _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX: tl.constexpr, EVEN: tl.constexpr):
     if EVEN:
         a = tl.load(values_ptr + column).to(tl.float32)
@@ -155,6 +164,7 @@ def _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX: tl.constexpr, EV
 def forward_kernel(
     values_ptr,
     tax_ptr,
+    mask_ptr,
     costs_ptr,
     supply_ptr,
     scale_ptr,
@@ -163,10 +173,12 @@ def forward_kernel(
     sold_ptr,
     agents,
     tax_stride,
+    mask_stride,
     costs_stride,
     supply_stride,
     scale_stride,
     HAS_TAX: tl.constexpr,
+    HAS_MASK: tl.constexpr,
     UNIFORM: tl.constexpr,
     LOGIT: tl.constexpr,
     FAST: tl.constexpr,
@@ -177,13 +189,18 @@ def forward_kernel(
     """Clear one market that fits in a block."""
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
-    here = column < agents
+    here = _present(mask_ptr + row * mask_stride, column, agents, HAS_MASK)
     values_ptr += row * agents
     tax_ptr += row * tax_stride
     a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, EVEN)
-    pivot = tl.load(values_ptr).to(tl.float32)
-    if HAS_TAX:
-        pivot -= tl.load(tax_ptr).to(tl.float32)
+    count = 0.0 + agents
+    if HAS_MASK:  # the first place may be empty
+        count = tl.sum(here.to(tl.float32), 0)
+        pivot = tl.where(count > 0.0, tl.max(tl.where(here, a, -float("inf")), 0), 0.0)
+    else:
+        pivot = tl.load(values_ptr).to(tl.float32)
+        if HAS_TAX:
+            pivot -= tl.load(tax_ptr).to(tl.float32)
     if UNIFORM:
         w = tl.load(costs_ptr + row * costs_stride).to(tl.float32)
     else:
@@ -197,7 +214,7 @@ def forward_kernel(
         first, second = tl.reduce((centred, centred * centred), 0, _two_sums)
         first *= w
         second *= w
-        total = w * agents
+        total = w * count
         least_cost = w
     else:
         total, first, second = tl.reduce((w, w * centred, w * centred * centred), 0, _three_sums)
@@ -318,12 +335,12 @@ def forward_kernel(
             highest = tl.max(_only(b, here, -float("inf"), EVEN), 0)
             lowest = tl.min(_only(b, here, float("inf"), EVEN), 0)
             price = tl.where(supply <= 0.0, highest, lowest - scale)
-        price = tl.where(answerable, price, float("nan"))
+        price = tl.where(answerable & (count > 0.0), price, float("nan"))
 
     if EVEN:
         tl.store(share_ptr + row * agents + column, share)
     else:
-        tl.store(share_ptr + row * agents + column, share, mask=here)
+        tl.store(share_ptr + row * agents + column, tl.where(here, share, 0.0), mask=column < agents)
     tl.store(price_ptr + row, price)
     tl.store(sold_ptr + row, tl.sum(_only(w * share, here, 0.0, EVEN), 0))
 
@@ -341,6 +358,7 @@ def _costs(costs_ptr, column, here, UNIFORM: tl.constexpr):
 def forward_in_blocks_kernel(
     values_ptr,
     tax_ptr,
+    mask_ptr,
     costs_ptr,
     supply_ptr,
     scale_ptr,
@@ -349,10 +367,12 @@ def forward_in_blocks_kernel(
     sold_ptr,
     agents,
     tax_stride,
+    mask_stride,
     costs_stride,
     supply_stride,
     scale_stride,
     HAS_TAX: tl.constexpr,
+    HAS_MASK: tl.constexpr,
     UNIFORM: tl.constexpr,
     LOGIT: tl.constexpr,
     FAST: tl.constexpr,
@@ -363,6 +383,7 @@ def forward_in_blocks_kernel(
     row = tl.program_id(0).to(tl.int64)
     values_ptr += row * agents
     tax_ptr += row * tax_stride
+    mask_ptr += row * mask_stride
     costs_ptr += row * costs_stride
     supply = tl.load(supply_ptr + row * supply_stride).to(tl.float32)
     scale = tl.load(scale_ptr + row * scale_stride).to(tl.float32)
@@ -378,12 +399,24 @@ def forward_in_blocks_kernel(
     least_cost = float("inf")
     highest = -float("inf")
     lowest = float("inf")
-    pivot = tl.load(values_ptr).to(tl.float32)
-    if HAS_TAX:
-        pivot -= tl.load(tax_ptr).to(tl.float32)
+    count = 0.0 + agents
+    if HAS_MASK:  # the first place may be empty
+        count = 0.0
+        pivot = -float("inf")
+        for start in range(0, agents, BLOCK):
+            column = start + tl.arange(0, BLOCK)
+            here = _present(mask_ptr, column, agents, HAS_MASK)
+            a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
+            count += tl.sum(here.to(tl.float32), 0)
+            pivot = tl.maximum(pivot, tl.max(tl.where(here, a, -float("inf")), 0))
+        pivot = tl.where(count > 0.0, pivot, 0.0)
+    else:
+        pivot = tl.load(values_ptr).to(tl.float32)
+        if HAS_TAX:
+            pivot -= tl.load(tax_ptr).to(tl.float32)
     for start in range(0, agents, BLOCK):
         column = start + tl.arange(0, BLOCK)
-        here = column < agents
+        here = _present(mask_ptr, column, agents, HAS_MASK)
         a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
         w = _costs(costs_ptr, column, here, UNIFORM)
         centred = tl.where(here, a - pivot, 0.0)
@@ -426,7 +459,7 @@ def forward_in_blocks_kernel(
             neighbour = float("inf")
         for start in range(0, agents, BLOCK):
             column = start + tl.arange(0, BLOCK)
-            here = column < agents
+            here = _present(mask_ptr, column, agents, HAS_MASK)
             a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
             w = _costs(costs_ptr, column, here, UNIFORM)
             z = (a - center) * inverse_unit - offset
@@ -465,7 +498,7 @@ def forward_in_blocks_kernel(
         upper = float("inf")
         for start in range(0, agents, BLOCK):
             column = start + tl.arange(0, BLOCK)
-            here = column < agents
+            here = _present(mask_ptr, column, agents, HAS_MASK)
             a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
             share = _share((a - center) * inverse_unit - offset, LOGIT, FAST)
             lower = tl.maximum(lower, tl.max(tl.where(here & (share < 0.5), a, -float("inf")), 0))
@@ -480,7 +513,7 @@ def forward_in_blocks_kernel(
             there = 0.0
             for start in range(0, agents, BLOCK):
                 column = start + tl.arange(0, BLOCK)
-                here = column < agents
+                here = _present(mask_ptr, column, agents, HAS_MASK)
                 a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
                 there += tl.sum(
                     _costs(costs_ptr, column, here, UNIFORM) * _share((a - middle) * inverse_unit, LOGIT, FAST), 0
@@ -500,15 +533,15 @@ def forward_in_blocks_kernel(
     sold = 0.0
     for start in range(0, agents, BLOCK):
         column = start + tl.arange(0, BLOCK)
-        here = column < agents
+        here = _present(mask_ptr, column, agents, HAS_MASK)
         a = _net_valuations(values_ptr, tax_ptr, column, here, HAS_TAX, False)
         share = _share((a - center_of_shares) * inverse_unit - offset_of_shares, LOGIT, FAST)
         share = _expanded(share, correction)
         share = tl.where(inside, share, tl.where(supply <= 0.0, 0.0, 1.0))
-        share = tl.where(answerable, share, float("nan"))
-        tl.store(share_ptr + row * agents + column, share, mask=here)
+        share = tl.where(here, tl.where(answerable, share, float("nan")), 0.0)
+        tl.store(share_ptr + row * agents + column, share, mask=column < agents)
         sold += tl.sum(_costs(costs_ptr, column, here, UNIFORM) * tl.where(here, share, 0.0), 0)
-    tl.store(price_ptr + row, tl.where(answerable, price, float("nan")))
+    tl.store(price_ptr + row, tl.where(answerable & (count > 0.0), price, float("nan")))
     tl.store(sold_ptr + row, sold)
 
 

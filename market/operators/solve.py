@@ -42,9 +42,15 @@ def common_dtype(*values: object) -> torch.dtype:
     return torch.float64 if has_double else torch.float32
 
 
-def well_formed(net_valuations: Tensor, costs: Tensor) -> Tensor:
-    """Tell of each market whether its bids are finite and its costs finite and above 0, shape (..., 1)."""
-    return net_valuations.isfinite().all(-1, keepdim=True) & ((costs > 0.0) & costs.isfinite()).all(-1, keepdim=True)
+def well_formed(net_valuations: Tensor, costs: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Tell of each market whether its bids are finite and its costs finite and above 0, shape (..., 1).
+
+    Only agents for which `mask` is True are asked.
+    """
+    good_bids, good_costs = net_valuations.isfinite(), (costs > 0.0) & costs.isfinite()
+    if mask is not None:
+        good_bids, good_costs = good_bids | ~mask, good_costs | ~mask
+    return good_bids.all(-1, keepdim=True) & good_costs.all(-1, keepdim=True)
 
 
 def relative_tolerance(dtype: torch.dtype) -> float:

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from walras.market.errors import NotDifferentiableError
-from walras.market.operators.capacity import OperatorClearing
+from walras.market.operators.capacity import OperatorClearing, without_absent
+from walras.market.operators.shapes import broadcast_shape
 from walras.market.operators.solve import common_dtype, relative_tolerance, well_formed
 
 __all__ = ["refuse_gradients", "step_allocation"]
 
 
-def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, divisible: bool) -> OperatorClearing:
+def step_allocation(
+    net_valuations: Tensor, costs: Tensor, supply: Tensor, *, divisible: bool, mask: Tensor | None = None
+) -> OperatorClearing:
     """Serve agents in descending order of net valuation until the supply is used up.
 
     Parameters
@@ -26,6 +29,8 @@ def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, di
     divisible
         If True, agents at the margin share what is left in equal proportion; if False the first agent that does not fit
         ends the sale (equal agents in the order given).
+    mask
+        True for the agents that take part, shape (..., n), as in `capacity_allocation`.
 
     Returns
     -------
@@ -46,9 +51,13 @@ def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, di
     dtype = common_dtype(net_valuations, costs, supply)
     # An allocation is compared with sums of the costs as they were given, so the slack is float64's.
     tolerance = relative_tolerance(torch.float64)
-    shape = torch.broadcast_shapes(net_valuations.shape, costs.shape, (*supply.shape, 1))
-    values = net_valuations.double().expand(shape)
-    costs64 = costs.double().expand(shape)
+    masked = () if mask is None else (mask.shape,)
+    shape = broadcast_shape(net_valuations.shape, costs.shape, (*supply.shape, 1), *masked)
+    present = torch.ones((), dtype=torch.bool, device=costs.device) if mask is None else mask
+    present = present.expand(shape)
+    values, costs64 = net_valuations.double().expand(shape), costs.double().expand(shape)
+    bids_are_good = well_formed(values, costs64, present)
+    values, costs64 = without_absent(values, costs64, present)
     quantity = supply.double().unsqueeze(-1).expand(*shape[:-1], 1)
     total = costs64.sum(-1, keepdim=True)
 
@@ -58,16 +67,15 @@ def step_allocation(net_valuations: Tensor, costs: Tensor, supply: Tensor, *, di
         allocation, price = _ration(values, costs64, quantity, ranked, sold_through, tolerance)
     else:
         fits = sold_through <= quantity * (1.0 + tolerance)
-        served = fits.cumprod(-1)  # 1 until the first agent that does not fit
+        # 1 until the first agent that does not fit. Absent ones stand among the last, and are not counted.
+        served = fits.cumprod(-1) * present.gather(-1, order)
         allocation = torch.zeros_like(values).scatter(-1, order, served.to(values.dtype))
         price = _between(ranked, served.sum(-1, keepdim=True))
 
     # Float32 budgets carry float32's rounding of the sum of costs.
-    answerable = (
-        well_formed(values, costs64) & (quantity >= 0.0) & (quantity <= total * (1.0 + relative_tolerance(dtype)))
-    )
-    allocation = torch.where(answerable, allocation, torch.nan)
-    price = torch.where(answerable, price, torch.nan).squeeze(-1)
+    answerable = bids_are_good & (quantity >= 0.0) & (quantity <= total * (1.0 + relative_tolerance(dtype)))
+    allocation = torch.where(present, torch.where(answerable, allocation, torch.nan), 0.0)
+    price = torch.where(answerable & present.any(-1, keepdim=True), price, torch.nan).squeeze(-1)
     return OperatorClearing(allocation.to(dtype), price.to(dtype), (costs64 * allocation).sum(-1).to(dtype))
 
 

@@ -31,7 +31,8 @@ def test_the_parity_suite_passes_through_the_interpreted_kernels() -> None:
     folder = Path(__file__).parent
     selection = "float32 or kernels or share_alike or ends_between"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", selection]
-    command += ["-W", "ignore::RuntimeWarning", str(folder / "test_engine_parity.py"), str(folder / "test_fused.py")]
+    command += ["-W", "ignore::RuntimeWarning"]
+    command += [str(folder / f"test_{name}.py") for name in ("engine_parity", "fused", "masks")]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=folder.parents[2], env=environment, capture_output=True, text=True, check=False, timeout=1200
@@ -39,10 +40,12 @@ def test_the_parity_suite_passes_through_the_interpreted_kernels() -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def outcome_in(dtype: torch.dtype, *tensors: torch.Tensor, rule: str, **taxes: torch.Tensor) -> OperatorClearing:
+def outcome_in(
+    dtype: torch.dtype, *tensors: torch.Tensor, rule: str, mask: torch.Tensor | None = None, **taxes: torch.Tensor
+) -> OperatorClearing:
     """Clear in float32 (by the kernels) or in float64 (by the reference)."""
     taxes = {name: tensor.to(dtype) for name, tensor in taxes.items()}
-    return capacity_allocation(*(tensor.to(dtype) for tensor in tensors), rule=rule, **taxes)
+    return capacity_allocation(*(tensor.to(dtype) for tensor in tensors), rule=rule, mask=mask, **taxes)
 
 
 class TestKernels:
@@ -89,6 +92,26 @@ class TestKernels:
         single, double = (outcome_in(dtype, *market, rule=rule) for dtype in (torch.float32, torch.float64))
         for ours, theirs in zip(single, double, strict=True):
             torch.testing.assert_close(ours.double(), theirs, rtol=2e-5, atol=2e-5)
+
+    @pytest.mark.parametrize("rule", ["logit", "linear"])
+    @pytest.mark.parametrize("largest_block", [16, 8192])
+    def test_kernels_leave_absent_agents_out(
+        self, monkeypatch: pytest.MonkeyPatch, rule: str, largest_block: int
+    ) -> None:
+        monkeypatch.setattr(fused, "LARGEST_BLOCK", largest_block)
+        monkeypatch.setattr(fused, "_BLOCK_OF_LARGE_MARKETS", 16)
+        values, costs, supply, scale = self.market(6, 75)
+        mask = torch.arange(75, device=DEVICE) % 3 != torch.arange(6, device=DEVICE).unsqueeze(-1) % 3
+        mask[5] = False
+        supply = torch.minimum(supply, 0.9 * (costs * mask).sum(-1))
+        values = torch.where(mask, values, torch.nan)
+        for units in (costs, torch.ones(1, device=DEVICE)):
+            single, double = (
+                outcome_in(dtype, values, units, supply, scale, rule=rule, mask=mask)
+                for dtype in (torch.float32, torch.float64)
+            )
+            for ours, theirs in zip(single, double, strict=True):
+                torch.testing.assert_close(ours.double(), theirs, rtol=2e-5, atol=2e-5, equal_nan=True)
 
     @pytest.mark.parametrize("rule", ["logit", "linear"])
     @pytest.mark.parametrize("of_the_price", [True, False])
