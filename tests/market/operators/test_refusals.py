@@ -107,7 +107,10 @@ def test_a_tax_of_the_specification_must_fit_the_agents() -> None:
 
 @pytest.mark.parametrize("mechanism", [None, CapacityMarket, StepDemand(), "capacity market"], ids=repr)
 def test_only_a_capacity_market_compiles(mechanism: object) -> None:
-    with pytest.raises(InvalidInputError, match=re.escape(f"takes a CapacityMarket, got {mechanism!r}")):
+    with pytest.raises(
+        InvalidInputError,
+        match=re.escape(f"takes a CapacityMarket, a SealedBidAuction or a CallAuction, got {mechanism!r}"),
+    ):
         compile_mechanism(mechanism)
 
 
