@@ -199,19 +199,19 @@ class _Problem:
     ) -> Tensor:
         """Damped Newton steps until a step is below `tolerance` in units of the form's own smoothness."""
         value, spent = self._objective(log_prices, form, barrier)
+        noise = 4.0 * self.buyers.rounding * self.money  # in the last digits of the objective
         while self.steps < most_steps:
             self.steps += 1
             step, decrement = self._direction(log_prices, spent, form, barrier)
             # What the smoothing leaves undetermined: less of a decrease than that says nothing about the answer.
             scale = barrier or self.money / max(form.kappa, 1.0)
-            if decrement <= tolerance * tolerance * scale:
+            # A barrier falls below the noise, too, and there a decrease can no longer be told.
+            if decrement <= max(tolerance * tolerance * scale, noise if barrier else 0.0):
                 break
             length = 1.0
             while True:
                 trial = log_prices + length * step
                 trial_value, trial_spent = self._objective(trial, form, barrier)
-                # The last digits of the objective are noise: near the end every step is taken.
-                noise = 4.0 * self.buyers.rounding * self.money
                 if trial_value <= value - 0.25 * length * decrement + noise or length < _LEAST_STEP:
                     break
                 length *= 0.5
