@@ -13,6 +13,7 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -20,6 +21,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from walras.market.double_auctions import CallAuction
+from walras.market.operators import compile_mechanism
 from walras.market.operators.simulation import Matching, simulate_call_auctions, simulate_wealth
 from walras.market.taxation import WealthTax
 
@@ -153,14 +156,18 @@ def main() -> None:
     half = agents // 2
     values, costs = (torch.rand(markets, half, generator=generator, device=device) for _ in range(2))
     table = Table(title=f"{markets:,} call auctions of {2 * half:,} traders")
-    for heading in ("form", "all markets cleared / s", "traders / s"):
-        table.add_column(heading, justify="left" if heading == "form" else "right")
-    for name, temperature in (("exact", None), ("smooth, temperature 0.05", 0.05)):
-
-        def clear(temperature: float | None = temperature) -> object:
-            return simulate_call_auctions(values, costs, generator=generator, ceiling=1.0, temperature=temperature)
-
-        rate = 1.0 / seconds_of(clear, device, options.repeats * 4)
+    for heading in ("work", "rounds / s", "traders / s"):
+        table.add_column(heading, justify="left" if heading == "work" else "right")
+    exact, smooth = compile_mechanism(CallAuction()), compile_mechanism(CallAuction(), temperature=0.05)
+    laboratory = partial(simulate_call_auctions, values, costs, generator=generator, ceiling=1.0)
+    work: dict[str, Callable[[], object]] = {
+        "clear given bids, exact": partial(exact, values, costs),
+        "clear given bids, smooth": partial(smooth, values, costs),
+        "draw bids, clear, measure gains, exact": laboratory,
+        "draw bids, clear, measure gains, smooth": partial(laboratory, temperature=0.05),
+    }
+    for name, run in work.items():
+        rate = 1.0 / seconds_of(run, device, options.repeats * 4)
         table.add_row(name, f"{rate:,.1f}", f"{rate * markets * 2 * half:,.0f}")
     console.print(table)
 

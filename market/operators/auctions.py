@@ -188,8 +188,8 @@ class SealedBidOperator(nn.Module):
         accepted = torch.where(table >= reserves.unsqueeze(-1), table, 0.0)
         row = accepted.flatten(-2)  # (..., n * k)
         falling, order = row.sort(dim=-1, descending=True, stable=True)
-        place = order.argsort(dim=-1)  # of each bid among all
-        won = ((place < units) & (row > 0.0)).unflatten(-1, (bidders, demand))
+        wins = (torch.arange(row.shape[-1], device=row.device) < units) & (falling > 0.0)
+        won = torch.zeros_like(wins).scatter(-1, order, wins).unflatten(-1, (bidders, demand))
         allocation = won.sum(-1)
         beyond = falling[..., units : units + demand]  # losing bids, at most as many as a bidder may win
         highest_losing = beyond[..., 0] if beyond.shape[-1] else torch.zeros_like(falling[..., 0])

@@ -125,9 +125,14 @@ class CallAuctionOperator(nn.Module):
         high = torch.minimum(bid_ladder.gather(-1, volume), ask_ladder.gather(-1, volume + 1))
         low = torch.maximum(ask_ladder.gather(-1, volume), bid_ladder.gather(-1, volume + 1))
         price = low + self.mechanism.k * (high - low)
-        bought = (bid_order.argsort(-1) < volume).to(bids.dtype)
-        sold = (ask_order.argsort(-1) < volume).to(asks.dtype)
+        bought, sold = _first(bid_order, volume, bids), _first(ask_order, volume, asks)
         return CallClearing(bought, sold, price.squeeze(-1), volume.squeeze(-1).to(bids.dtype))
+
+
+def _first(order: Tensor, volume: Tensor, like: Tensor) -> Tensor:
+    """Mark the first `volume` orders of each market in the given order."""
+    places = torch.arange(order.shape[-1], device=order.device)
+    return torch.zeros_like(like).scatter(-1, order, (places < volume).to(like.dtype))
 
 
 def _check_sides(bids: Tensor, asks: Tensor) -> None:

@@ -262,6 +262,19 @@ def capacity_allocation(
         return OperatorClearing(allocation, price.squeeze(-1), (costs * allocation).sum(-1))
 
 
+def _spread(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return tensor if tensor.shape == shape else tensor.expand(shape)
+
+
+def _is_plain(*tensors: Tensor | None) -> bool:
+    """Whether no graph, transform or compiler looks on, so that the kernel may be called without `Function.apply`."""
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        return False
+    # The question that `Function.apply` asks itself; without an answer the answer is no.
+    transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+    return not torch.compiler.is_compiling() and not transforms_are_active()
+
+
 def _fused_allocation(
     valuations: Tensor,
     costs: Tensor,
@@ -275,16 +288,16 @@ def _fused_allocation(
     optional = [tensor.shape for tensor in (tax_rates, mask) if tensor is not None]
     agents_shape = broadcast_shape(valuations.shape, costs.shape, (*supply.shape, 1), (*scale.shape, 1), *optional)
     market_shape = (*agents_shape[:-1], 1)
-    tax_rates = None if tax_rates is None else tax_rates.expand(agents_shape)
     if mask is not None and costs.shape[-1] > 1:  # what stands in the places of absent agents must not reach a gradient
         costs = torch.where(mask, costs, 1.0)
-    allocation, price, sold = _FusedAllocation.apply(
-        valuations.expand(agents_shape),
-        tax_rates,
-        None if mask is None else mask.expand(agents_shape),
-        costs.expand(agents_shape),
-        supply.unsqueeze(-1).expand(market_shape),
-        scale.unsqueeze(-1).expand(market_shape),
+    inputs = (
+        _spread(valuations, agents_shape),
+        None if tax_rates is None else _spread(tax_rates, agents_shape),
+        None if mask is None else _spread(mask, agents_shape),
+        _spread(costs, agents_shape),
+        _spread(supply if supply.ndim == 0 else supply.unsqueeze(-1), market_shape),
+        _spread(scale if scale.ndim == 0 else scale.unsqueeze(-1), market_shape),
         rule,
     )
+    allocation, price, sold = fused_forward(*inputs) if _is_plain(*inputs[:-1]) else _FusedAllocation.apply(*inputs)
     return OperatorClearing(allocation, price.squeeze(-1), sold.squeeze(-1))

@@ -7,6 +7,7 @@ from walras.market.capacity import CapacityMarket
 from walras.market.demand import LinearDemand, LogitDemand, StepDemand
 from walras.market.errors import InfeasibleError, InvalidInputError
 from walras.market.operators.capacity import OperatorClearing, capacity_allocation
+from walras.market.operators.inputs import number_like
 from walras.market.operators.shapes import broadcast_shape
 from walras.market.operators.solve import LINEAR, LOGIT, common_dtype, relative_tolerance, share_of, well_formed
 from walras.market.operators.step import refuse_gradients, step_allocation
@@ -45,6 +46,7 @@ class CapacityOperator(nn.Module):
                 "CapacityMarket.clear."
             )
         self.mechanism, self.hard, self.check_values = mechanism, hard, check_values
+        self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
     def extra_repr(self) -> str:
         """Show the rules when the module is printed."""
@@ -93,12 +95,7 @@ class CapacityOperator(nn.Module):
         self._check_tensors(valuations, costs, mask)
         dtype = common_dtype(valuations, costs, supply, tax, temperature)
         valuations, costs = valuations.to(dtype), costs.to(dtype)
-        level = self._number(
-            "supply",
-            _level_of(self.mechanism),
-            supply,
-            valuations,
-        )
+        level = self._number("supply", _level_of(self.mechanism), supply, valuations)
         rate = _rate_of(self.mechanism)
         untaxed = tax is None and rate == 0.0
         tax_rates = None if untaxed else self._number("tax", rate, tax, valuations)
@@ -157,20 +154,17 @@ class CapacityOperator(nn.Module):
                     raise InvalidInputError("temperature was given, but step demand has none: leave it out.")
                 return None
 
-    @staticmethod
-    def _number(name: str, default: object, given: Tensor | float | None, like: Tensor) -> Tensor:
-        value = default if given is None else given
-        if isinstance(value, Tensor):
-            if not value.is_floating_point():
-                raise InvalidInputError(f"{name} must be a floating-point tensor, got {value.dtype}.")
-            if value.device != like.device and value.ndim > 0:
-                raise InvalidInputError(
-                    f"{name} is on {value.device}, valuations are on {like.device}: move one of them."
-                )
-            return value.to(device=like.device, dtype=like.dtype)
-        if isinstance(value, float):  # filled on the device: a copy to it could not be captured in a CUDA graph
-            return torch.full((), value, dtype=like.dtype, device=like.device)
-        return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    def _number(self, name: str, default: object, given: Tensor | float | None, like: Tensor) -> Tensor:
+        if given is not None or not isinstance(default, float) or torch.compiler.is_compiling():
+            return number_like(name, default if given is None else given, like, of="valuations are")
+        # A number of the rules is put on the device once; what is made while a CUDA graph is captured belongs to it.
+        key = (name, like.dtype, like.device)
+        if key not in self._constants:
+            constant = number_like(name, default, like)
+            if like.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+                return constant
+            self._constants[key] = constant
+        return self._constants[key]
 
     @staticmethod
     def _check_tensors(valuations: Tensor, costs: Tensor, mask: Tensor | None) -> None:

@@ -64,16 +64,20 @@ def fused_forward(
 
     from walras.market.operators import fused_kernels
 
+    # Beside a kernel of some microseconds every view counts: tensors go in as they are, and come out in their shapes.
+    values = values.contiguous()
     agents, markets = values.shape[-1], values.shape[:-1].numel()
-    flat = values.reshape(markets, agents).contiguous()
-    tax = _rows(flat if tax_rates is None else tax_rates)
-    present = _rows(flat if mask is None else mask.view(torch.uint8))
+    tax = _Rows(values, 0) if tax_rates is None else _rows(tax_rates)
+    present = _Rows(values, 0) if mask is None else _rows(mask.view(torch.uint8))
     is_uniform = costs.stride(-1) == 0 and agents > 1
-    cost = _rows(costs[..., :1] if is_uniform else costs)
+    one_for_all = is_uniform and not any(costs.stride())
+    cost = _Rows(costs, 0) if one_for_all else _rows(costs[..., :1] if is_uniform else costs)
     sold_by, scales = _rows(supply), _rows(scale)
-    shares = torch.empty((markets, agents), dtype=torch.float32, device=values.device)
-    prices, sold = (torch.empty(markets, dtype=torch.float32, device=values.device) for _ in range(2))
-    tensors = (flat, tax.data, present.data, cost.data, sold_by.data, scales.data, shares, prices, sold)
+    device = values.device
+    shares = torch.empty(values.shape, dtype=torch.float32, device=device)
+    prices = torch.empty(supply.shape, dtype=torch.float32, device=device)
+    sold = torch.empty(supply.shape, dtype=torch.float32, device=device)
+    tensors = (values, tax.data, present.data, cost.data, sold_by.data, scales.data, shares, prices, sold)
     strides = (agents, tax.stride, present.stride, cost.stride, sold_by.stride, scales.stride)
     flags = {
         "HAS_TAX": tax_rates is not None,
@@ -99,8 +103,7 @@ def fused_forward(
         fused_kernels.forward_in_blocks_kernel[(markets,)](
             *tensors, *strides, **flags, STEPS=_STEPS, BLOCK=_BLOCK_OF_LARGE_MARKETS, num_warps=8
         )
-    shape = values.shape[:-1]
-    return shares.view(values.shape), prices.view(*shape, 1), sold.view(*shape, 1)
+    return shares, prices, sold
 
 
 def fused_backward(
@@ -164,13 +167,15 @@ def fused_backward(
 
 
 def _rows(tensor: Tensor) -> _Rows:
-    """See an expanded tensor as rows without copying it where all rows are one."""
-    leading = tensor.shape[:-1]
-    shares_one_row = all(size == 1 or step == 0 for size, step in zip(leading, tensor.stride()[:-1], strict=True))
-    if shares_one_row and tensor.numel():
-        return _Rows(tensor[(0,) * len(leading)].contiguous(), 0)
-    flat = tensor.reshape(-1, tensor.shape[-1]).contiguous()
-    return _Rows(flat, tensor.shape[-1])
+    """See an expanded tensor (..., k) as rows, without a copy where all rows are one; kernels read from its address."""
+    *leading_steps, step = tensor.stride()
+    *leading, last = tensor.shape
+    for size, leading_step in zip(leading, leading_steps, strict=True):
+        if size != 1 and leading_step != 0:
+            return _Rows(tensor.contiguous(), last)
+    if last == 1 or step == 1 or tensor.numel() == 0:
+        return _Rows(tensor, 0)
+    return _Rows(tensor[(0,) * len(leading)].contiguous(), 0)
 
 
 def _warps(block: int, agents_of_a_warp: int) -> int:

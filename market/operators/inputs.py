@@ -16,8 +16,8 @@ def floating(name: str, tensor: object) -> Tensor:
     return tensor
 
 
-def number_like(name: str, value: object, like: Tensor) -> Tensor:
-    """Give a number, or numbers, as a tensor of the type and on the device of `like`.
+def number_like(name: str, value: object, like: Tensor, *, of: str = "the other input is") -> Tensor:
+    """Give a number, or numbers, as a tensor of the type and on the device of `like`, which is called `of` in errors.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def number_like(name: str, value: object, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         floating(name, value)
         if value.device != like.device and value.ndim > 0:
-            raise InvalidInputError(f"{name} is on {value.device}, the other input on {like.device}: move one of them.")
+            raise InvalidInputError(f"{name} is on {value.device}, {of} on {like.device}: move one of them.")
         return value.to(device=like.device, dtype=like.dtype)
     if isinstance(value, float):  # filled on the device: a copy to it could not be captured in a CUDA graph
         return torch.full((), value, dtype=like.dtype, device=like.device)

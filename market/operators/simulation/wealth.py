@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -213,8 +214,8 @@ def _levy_of(tax: WealthTax | None, rates: Tensor | None, like: Tensor) -> _Levy
             raise InvalidInputError("rates were given without a tax, whose thresholds they belong to.")
         return None
     instance_of("tax", tax, WealthTax)
-    thresholds = number_like("tax.thresholds", torch.tensor(tax.thresholds, dtype=torch.float64).reshape(-1), like)
-    marginal = number_like("rates", torch.tensor(tax.rates, dtype=torch.float64).reshape(-1), like)
+    thresholds = number_like("tax.thresholds", np.atleast_1d(np.asarray(tax.thresholds)), like)
+    marginal = number_like("tax.rates", np.atleast_1d(np.asarray(tax.rates)), like)
     if rates is not None:
         marginal = number_like("rates", rates, like)
         if marginal.shape != thresholds.shape:

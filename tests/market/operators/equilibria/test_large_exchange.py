@@ -28,7 +28,7 @@ def economy(consumers: int, goods: int, seed: int = 0) -> tuple[Tensor, Tensor]:
         (CESUtility(-1.0), lambda v: CES(v, -1.0)),
         (LeontiefUtility(), Leontief),
     ],
-    ids=repr,
+    ids=["Cobb-Douglas", "CES 0.5", "CES -1", "Leontief"],
 )
 def test_the_engine_finds_no_excess_demand_at_these_prices(utility: FisherUtility, engine: Any) -> None:
     values, owned = economy(80, 4)
