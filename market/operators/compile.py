@@ -1,20 +1,78 @@
 """`compile_mechanism`: from a specification to a torch module that clears batches of markets by the same rules."""
 
-from typing import TypeAlias, overload
+from collections.abc import Callable
+from typing import Any, TypeAlias, overload
 
 from walras.market.auctions import SealedBidAuction
 from walras.market.capacity import CapacityMarket
 from walras.market.demand import StepDemand
 from walras.market.double_auctions import CallAuction
 from walras.market.errors import InvalidInputError
+from walras.market.market_makers import ConstantProduct, LogarithmicScoringRule
 from walras.market.operators.auctions import SealedBidOperator
 from walras.market.operators.call_auction import CallAuctionOperator
 from walras.market.operators.capacity_operator import CapacityOperator
+from walras.market.operators.market_makers import ConstantProductOperator, ScoringRuleOperator
+from walras.market.operators.refusals import refusal_of
+from walras.market.operators.taxes import ScheduleTax, TaxOperator
+from walras.market.taxation import BracketTax, SmoothedBracketTax, WealthTax
 from walras.market.validation import boolean, positive_number
 
 __all__ = ["Compilable", "compile_mechanism"]
 
-Compilable: TypeAlias = CapacityMarket | SealedBidAuction | CallAuction
+Compilable: TypeAlias = (
+    CapacityMarket | SealedBidAuction | CallAuction | ScheduleTax | LogarithmicScoringRule | ConstantProduct
+)
+Operator: TypeAlias = (
+    CapacityOperator
+    | SealedBidOperator
+    | CallAuctionOperator
+    | TaxOperator
+    | ScoringRuleOperator
+    | ConstantProductOperator
+)
+
+Builder: TypeAlias = Callable[[Any, float | None, bool, bool], Operator]
+
+
+def _capacity(mechanism: CapacityMarket, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
+    if temperature is not None:
+        raise InvalidInputError("A capacity market has its temperature in its demand rule: leave it out here.")
+    if hard and isinstance(mechanism.demand, StepDemand):
+        raise InvalidInputError("hard=True uses the gradients of a smooth demand rule, and this is StepDemand.")
+    return CapacityOperator(mechanism, hard=hard, check_values=check_values)
+
+
+def _auction(operator: Callable[..., Operator]) -> Builder:
+    """Build what is exact without a temperature, and smooth at one."""
+
+    def build(mechanism: Any, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
+        if hard and temperature is None:
+            raise InvalidInputError("hard=True needs a temperature, for the gradients of the smooth form.")
+        return operator(mechanism, temperature=temperature, hard=hard, check_values=check_values)
+
+    return build
+
+
+def _smooth(operator: Callable[..., Operator]) -> Builder:
+    """Build what has no jump, and needs no temperature."""
+
+    def build(mechanism: Any, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
+        if temperature is not None or hard:
+            raise InvalidInputError(f"{mechanism!r} is smooth as it is: leave temperature and hard out.")
+        return operator(mechanism, check_values=check_values)
+
+    return build
+
+
+_BUILDERS: tuple[tuple[Any, Builder], ...] = (
+    (CapacityMarket, _capacity),
+    (SealedBidAuction, _auction(SealedBidOperator)),
+    (CallAuction, _auction(CallAuctionOperator)),
+    ((BracketTax, SmoothedBracketTax, WealthTax), _smooth(TaxOperator)),
+    (LogarithmicScoringRule, _smooth(ScoringRuleOperator)),
+    (ConstantProduct, _smooth(ConstantProductOperator)),
+)
 
 
 @overload
@@ -29,9 +87,21 @@ def compile_mechanism(
 def compile_mechanism(
     mechanism: CallAuction, *, temperature: float | None = None, hard: bool = False, check_values: bool = False
 ) -> CallAuctionOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: ScheduleTax, *, temperature: None = None, hard: bool = False, check_values: bool = False
+) -> TaxOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: LogarithmicScoringRule, *, temperature: None = None, hard: bool = False, check_values: bool = False
+) -> ScoringRuleOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: ConstantProduct, *, temperature: None = None, hard: bool = False, check_values: bool = False
+) -> ConstantProductOperator: ...
 def compile_mechanism(
     mechanism: Compilable, *, temperature: float | None = None, hard: bool = False, check_values: bool = False
-) -> CapacityOperator | SealedBidOperator | CallAuctionOperator:
+) -> Operator:
     """Compile a mechanism's specification into a `torch.nn.Module` over batches of markets.
 
     Parameters
@@ -52,26 +122,14 @@ def compile_mechanism(
     Raises
     ------
     InvalidInputError
-        If `mechanism` is not one that compiles, or an option does not apply to it.
+        If `mechanism` is no mechanism, or an option does not apply to it.
+    NotDifferentiableError
+        If it is one that has no useful derivative; the message gives the reason.
     """
     boolean("hard", hard)
     if temperature is not None:
         temperature = positive_number("temperature", temperature)
-    match mechanism:
-        case CapacityMarket():
-            if temperature is not None:
-                raise InvalidInputError("A capacity market has its temperature in its demand rule: leave it out here.")
-            if hard and isinstance(mechanism.demand, StepDemand):
-                raise InvalidInputError(
-                    "hard=True needs a smooth demand rule, whose gradients it uses; got StepDemand."
-                )
-            return CapacityOperator(mechanism, hard=hard, check_values=check_values)
-        case SealedBidAuction() | CallAuction():
-            if hard and temperature is None:
-                raise InvalidInputError("hard=True needs a temperature, for the gradients of the smooth form.")
-            if isinstance(mechanism, CallAuction):
-                return CallAuctionOperator(mechanism, temperature=temperature, hard=hard, check_values=check_values)
-            return SealedBidOperator(mechanism, temperature=temperature, hard=hard, check_values=check_values)
-    raise InvalidInputError(
-        f"compile_mechanism takes a CapacityMarket, a SealedBidAuction or a CallAuction, got {mechanism!r}."
-    )
+    for kinds, build in _BUILDERS:
+        if isinstance(mechanism, kinds):
+            return build(mechanism, temperature, hard, check_values)
+    raise refusal_of(mechanism)

@@ -20,16 +20,16 @@ pairs of different periods are independent, but those of one period are not. It 
 the uniform law in the limit of many agents.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, final
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from walras.market.errors import InvalidInputError
 from walras.market.operators.inputs import floating, number_like
+from walras.market.operators.taxes import TaxOperator
+from walras.market.operators.welfare import gini
 from walras.market.taxation import WealthTax
 from walras.market.validation import instance_of, whole_number
 
@@ -59,21 +59,6 @@ class WealthRun(NamedTuple):
 
     wealth: Tensor
     gini: Tensor
-
-
-@final
-@dataclass(frozen=True)
-class _Levy:
-    """A wealth tax as thresholds and rises of the marginal rate, each (K,)."""
-
-    thresholds: Tensor
-    steps: Tensor
-
-    def dues(self, wealth: Tensor) -> Tensor:
-        due = torch.zeros_like(wealth)
-        for threshold, step in zip(self.thresholds.unbind(), self.steps.unbind(), strict=True):
-            due = due + step * (wealth - threshold).clamp(min=0.0)
-        return due
 
 
 def simulate_wealth(
@@ -136,7 +121,9 @@ def simulate_wealth(
     current = _checked_wealth(wealth, generator)
     periods = whole_number("periods", periods)
     stake = number_like("fraction", fraction, current)
-    levy = _levy_of(tax, rates, current)
+    if tax is None and rates is not None:
+        raise InvalidInputError("rates were given without a tax, whose thresholds they belong to.")
+    levy = None if tax is None else TaxOperator(instance_of("tax", tax, WealthTax))
     instance_of("exchange", exchange, Exchange)
     instance_of("matching", matching, Matching)
     every = periods + 1 if record_every is None else whole_number("record_every", record_every, minimum=1)
@@ -144,19 +131,11 @@ def simulate_wealth(
     for period in range(1, periods + 1):
         current = _meet(current, stake, exchange, matching, generator)
         if levy is not None:
-            dues = levy.dues(current)
+            dues = levy(current, rates=rates)
             current = current - dues + dues.mean(-1, keepdim=True)
         if period % every == 0:
-            records.append(gini_of(current))
+            records.append(gini(current))
     return WealthRun(current, torch.stack(records) if records else current.new_empty((0, current.shape[0])))
-
-
-def gini_of(wealth: Tensor) -> Tensor:
-    """Gini coefficient of each row (population formula: 1 - 1/n for one owner of everything), shape (...)."""
-    agents = wealth.shape[-1]
-    ranks = torch.arange(1, agents + 1, dtype=wealth.dtype, device=wealth.device)
-    weighted = (wealth.sort(dim=-1).values * (2.0 * ranks - agents - 1.0)).sum(-1)
-    return weighted / (agents * wealth.sum(-1))
 
 
 def _meet(wealth: Tensor, stake: Tensor, exchange: Exchange, matching: Matching, generator: Generator) -> Tensor:
@@ -206,20 +185,3 @@ def _checked_wealth(wealth: Tensor, generator: Generator) -> Tensor:
     if generator.device.type != wealth.device.type:
         raise InvalidInputError(f"The generator is on {generator.device}, wealth on {wealth.device}: move one of them.")
     return wealth
-
-
-def _levy_of(tax: WealthTax | None, rates: Tensor | None, like: Tensor) -> _Levy | None:
-    if tax is None:
-        if rates is not None:
-            raise InvalidInputError("rates were given without a tax, whose thresholds they belong to.")
-        return None
-    instance_of("tax", tax, WealthTax)
-    thresholds = number_like("tax.thresholds", np.atleast_1d(np.asarray(tax.thresholds)), like)
-    marginal = number_like("tax.rates", np.atleast_1d(np.asarray(tax.rates)), like)
-    if rates is not None:
-        marginal = number_like("rates", rates, like)
-        if marginal.shape != thresholds.shape:
-            raise InvalidInputError(
-                f"rates must have shape {tuple(thresholds.shape)}, one for each threshold; got {tuple(marginal.shape)}."
-            )
-    return _Levy(thresholds, torch.diff(marginal, prepend=torch.zeros_like(marginal[:1])))

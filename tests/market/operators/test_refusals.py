@@ -109,7 +109,7 @@ def test_a_tax_of_the_specification_must_fit_the_agents() -> None:
 def test_only_a_capacity_market_compiles(mechanism: object) -> None:
     with pytest.raises(
         InvalidInputError,
-        match=re.escape(f"takes a CapacityMarket, a SealedBidAuction or a CallAuction, got {mechanism!r}"),
+        match=re.escape(f"or ConstantProduct, got {mechanism!r}"),
     ):
         compile_mechanism(mechanism)
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from walras.market import InvalidInputError, gini
+from walras.market import InvalidInputError
 from walras.market.operators.simulation import Exchange, Matching, simulate_wealth
-from walras.market.operators.simulation.wealth import gini_of
+from walras.market.operators.welfare import gini as gini_of
 from walras.market.taxation import WealthTax
+from walras.market.welfare import gini
 
 EXCHANGES, MATCHINGS = list(Exchange), list(Matching)
 TAX = WealthTax((1.0, 3.0), (0.05, 0.2))
@@ -93,11 +94,6 @@ def test_dues_are_those_of_the_tax() -> None:
     np.testing.assert_allclose(run.wealth[0], start[0].numpy() - dues + dues.mean())
 
 
-def test_gini_is_the_engines() -> None:
-    wealth = torch.rand(3, 50, generator=draw(), dtype=torch.float64)
-    np.testing.assert_allclose(gini_of(wealth), [gini(row) for row in wealth.numpy()])
-
-
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("matching", MATCHINGS)
 def test_gradients_go_through_the_whole_run(exchange: Exchange, matching: Matching) -> None:
@@ -132,7 +128,10 @@ ONE = torch.ones(1, 4)
         (lambda: simulate_wealth(ONE, 1, fraction=0.1, generator=draw(), matching="all"), "matching"),
         (lambda: simulate_wealth(ONE, 1, fraction=0.1, generator=draw(), tax=0.1), "tax"),
         (lambda: simulate_wealth(ONE, 1, fraction=0.1, generator=draw(), rates=torch.ones(2)), "without a tax"),
-        (lambda: simulate_wealth(ONE, 1, fraction=0.1, generator=draw(), tax=TAX, rates=torch.ones(3)), "rates must"),
+        (
+            lambda: simulate_wealth(ONE, 1, fraction=0.1, generator=draw(), tax=TAX, rates=torch.ones(3)),
+            "rates must",
+        ),
         (lambda: simulate_wealth(ONE.to("meta"), 1, fraction=0.1, generator=draw()), "The generator is on cpu"),
     ],
 )
