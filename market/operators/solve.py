@@ -14,7 +14,17 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["LINEAR", "LOGIT", "common_dtype", "relative_tolerance", "share_of", "solve_price", "well_formed"]
+__all__ = [
+    "LINEAR",
+    "LOGIT",
+    "common_dtype",
+    "relative_tolerance",
+    "safeguarded_newton",
+    "share_of",
+    "slope_of",
+    "solve_price",
+    "well_formed",
+]
 
 LOGIT, LINEAR = "logit", "linear"
 
@@ -63,7 +73,7 @@ def share_of(z: Tensor, rule: str) -> Tensor:
     return torch.sigmoid(z) if rule == LOGIT else z.clamp(0.0, 1.0)
 
 
-def _slope_of(z: Tensor, share: Tensor, rule: str) -> Tensor:
+def slope_of(z: Tensor, share: Tensor, rule: str) -> Tensor:
     """Derivative of the share with respect to `z`; 1 at the kinks of the linear rule, so that a search leaves them."""
     return share * (1.0 - share) if rule == LOGIT else ((z >= 0.0) & (z <= 1.0)).to(z.dtype)
 
@@ -90,7 +100,7 @@ def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Te
         z = (net_valuations - anchor) / scale - offset  # (..., n)
         share = share_of(z, rule)
         sold = (costs * share).sum(-1, keepdim=True)
-        return sold - supply, (costs * _slope_of(z, share, rule)).sum(-1, keepdim=True)
+        return sold - supply, (costs * slope_of(z, share, rule)).sum(-1, keepdim=True)
 
     rounding = 8.0 * torch.finfo(supply.dtype).eps * supply
     left, right, position = _neighbours(net_valuations, excess, rounding)
@@ -119,7 +129,7 @@ def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Te
         middle = (position > 0) & (position < agents) & (excess_middle.abs() <= _flat(supply)) & (gap > 2.0)
 
     steps = _STEPS[net_valuations.dtype]
-    offset = _safeguarded_newton(excess, anchor, low, high, tolerance=rounding, steps=steps)
+    offset = safeguarded_newton(excess, anchor, low, high, tolerance=rounding, steps=steps)
     price = anchor + scale * offset
     if middle is not None:  # no agent is at the margin: the midpoint of the prices that clear, up to rounding
         price = torch.where(middle, left + 0.5 * (right - left), price)
@@ -160,7 +170,7 @@ def _neighbours(net_valuations: Tensor, excess: Excess, tolerance: Tensor) -> tu
     return left, right, below
 
 
-def _safeguarded_newton(
+def safeguarded_newton(
     excess: Excess, anchor: Tensor, low: Tensor, high: Tensor, *, tolerance: Tensor, steps: int
 ) -> Tensor:
     """Give the offset in [low, high] at which excess demand, which falls in the offset, is 0; shape (..., 1).
