@@ -1,6 +1,7 @@
 """The agents of a compute economy: attention heads and neuron blocks, who bid, and the principal, who owns the model.
 
-An agent is a window on the ledger: its balance is what the ledger says, so no second copy of the money can drift away.
+An agent is a window on the economy's columns and ledger: its balance is what the ledger says, and its policy what the
+roster says, so no second copy can drift away.
 """
 
 from typing import final
@@ -9,8 +10,10 @@ import numpy as np
 
 from walras.agents.adapter import Agent, Model
 from walras.agents.compute.bidding import BiddingPolicy
+from walras.agents.compute.roster import Roster
+from walras.agents.compute.settlement import apportion_nonzero
 from walras.agents.ledger import Ledger
-from walras.agents.money import IntArray, apportion
+from walras.agents.money import IntArray
 from walras.market.validation import FloatArray
 
 __all__ = ["AttentionHead", "ComputeAgent", "NeuronBlock", "Principal"]
@@ -23,47 +26,46 @@ class ComputeAgent(Agent):
     ----------
     number
         The agent's row in the population, and its account in the ledger.
-    layer, index
-        Its layer, and its number within the layer's agents of its kind, from 0.
-    policy
-        How it bids; a new one takes effect in the next period.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        ledger: Ledger,
-        *,
-        number: int,
-        layer: int,
-        index: int,
-        valuation: float,
-        cost: float,
-        policy: BiddingPolicy,
-    ) -> None:
+    def __init__(self, model: Model, roster: Roster, number: int) -> None:
         super().__init__(model)
-        self._ledger = ledger
+        self._roster = roster
         self.number = number
-        self.layer = layer
-        self.index = index
-        self.policy = policy
-        self._valuation = valuation
-        self._cost = cost
+
+    @property
+    def layer(self) -> int:
+        """Its layer, from 0."""
+        return int(self._roster.layers[self.number])
+
+    @property
+    def index(self) -> int:
+        """Its number within the layer's agents of its kind, from 0."""
+        return int(self._roster.indices[self.number])
 
     @property
     def valuation(self) -> float:
-        """Worth of a unit of compute to the agent (money per unit)."""
-        return self._valuation
+        """Worth of a unit of compute to the agent in the last period (money per unit)."""
+        return float(self._roster.valuations[self.number])
 
     @property
     def cost(self) -> float:
         """Units of compute that it uses when fully served."""
-        return self._cost
+        return float(self._roster.costs[self.number])
 
     @property
     def wealth_cents(self) -> int:
         """What the agent owns (cents), never below 0."""
-        return self._ledger.balance(self.number)
+        return self._roster.ledger.balance(self.number)
+
+    @property
+    def policy(self) -> BiddingPolicy:
+        """How it bids; a new one takes effect in the next period."""
+        return self._roster.policies.of(self.number)
+
+    @policy.setter
+    def policy(self, policy: BiddingPolicy) -> None:
+        self._roster.policies.assign(self.number, policy)
 
 
 @final
@@ -92,15 +94,15 @@ class Principal(Agent):
         """What the principal owns (cents); a debt if negative."""
         return self._ledger.balance("principal")
 
-    def pay_for_value(self, value_cents: FloatArray) -> IntArray:
-        """Pay each agent the value that it produced, in full; give the incomes (cents), shape (n,).
+    def pay_incomes(self, income_cents: FloatArray) -> IntArray:
+        """Pay each agent its income, rounded to whole cents together; give what each received (cents), shape (n,).
 
         Parameters
         ----------
-        value_cents
-            Value that each agent produced (cents, with fractions, >= 0), shape (n,).
+        income_cents
+            What each agent is to be paid (cents, with fractions, >= 0), shape (n,).
         """
-        incomes = apportion(value_cents)
+        incomes = apportion_nonzero(income_cents)
         self._ledger.post(incomes, principal=-int(incomes.sum()))
         return incomes
 

@@ -16,15 +16,14 @@ payment can be made at every price and every tax at which the market may clear. 
 Negative prices pay the buyer, and a tax or subsidy is part of q, so neither needs a case of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
 import numpy as np
 
 from walras.agents.money import IntArray
-from walras.market import Demand, InvalidInputError, LogitDemand
-from walras.market.validation import FloatArray, finite_vector, positive_number
+from walras.market import Demand, LogitDemand
+from walras.market.validation import FloatArray, positive_number
 
 __all__ = [
     "Bidders",
@@ -33,7 +32,6 @@ __all__ = [
     "ZeroIntelligenceConstrained",
     "ZeroIntelligenceUnconstrained",
     "affordable_bids",
-    "collect_bids",
 ]
 
 
@@ -137,43 +135,6 @@ def affordable_bids(demand: Demand, costs: FloatArray, wealth: IntArray, cents_p
             return means + temperature * (1.0 + np.log(means / temperature))
         case _:
             return wealth / (cents_per_money * costs)
-
-
-def collect_bids(policies: Sequence[BiddingPolicy], bidders: Bidders, rng: np.random.Generator) -> FloatArray:
-    """Ask each policy once for the bids of all its bidders, shape (n,); policies in the order of their first bidders.
-
-    Parameters
-    ----------
-    policies
-        One for each of the n bidders; bidders share a policy if it is the same object.
-    bidders
-        What the n bidders know.
-    rng
-        What policies draw from.
-
-    Raises
-    ------
-    InvalidInputError
-        An object that is no policy, or bids that are not finite, above what is affordable, or of the wrong shape.
-    """
-    members_of: dict[int, list[int]] = {}
-    for number, policy in enumerate(policies):
-        members_of.setdefault(id(policy), []).append(number)
-    bids = np.empty_like(bidders.costs)
-    for members in members_of.values():
-        policy = policies[members[0]]
-        if isinstance(policy, type) or not callable(getattr(policy, "bids", None)):
-            raise InvalidInputError(f"A policy has a method bids(bidders, rng), as Truthful() has; got {policy!r}.")
-        group = Bidders(bidders.valuations[members], bidders.costs[members], bidders.affordable[members])
-        bids[members] = finite_vector(f"Bids of {policy!r}", policy.bids(group, rng), length=len(members))
-    beyond = np.flatnonzero(bids > bidders.affordable)
-    if beyond.size:
-        first = beyond[0]
-        raise InvalidInputError(
-            f"{policies[first]!r} bids {bids[first]} for agent {first}, who can afford {bidders.affordable[first]} "
-            f"({beyond.size} such bids): a policy must bid at most bidders.affordable."
-        )
-    return bids
 
 
 def _uniform_up_to(highest: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -5,14 +5,15 @@ column              dtype     meaning
 ==================  ========  ====================================================================================
 kind                category  `head` (attention head or key-value group) or `neuron_block`
 layer, index        int64     layer from 0, and number within the layer's heads or blocks, from 0
-valuation           float64   money per unit of compute, >= 0
+valuation           float64   money per unit of compute, >= 0; on the whole, where it changes from period to period
 cost                float64   units of compute when fully served, > 0
 wealth_cents        int64     what the agent owns at first, >= 0; optional
 ==================  ========  ====================================================================================
 
 Without `wealth_cents` each agent owns ten times what its full use is worth to it, `10 * valuation * cost` rounded up to
-a cent, so that it can live through some losses before wealth holds down its bids. Further columns are not used:
-`walras.llm.ModelEconomy.frame()` is such a table.
+a cent, so that it can live through some losses before wealth holds down its bids. Further columns are not used.
+`walras.llm.ModelEconomy.frame()` is such a table, but that its valuations may be negative: `load_population` shifts
+them.
 """
 
 import numpy as np
@@ -162,8 +163,8 @@ def _valuations(population: pd.DataFrame) -> FloatArray:
     if valuations[lowest] < 0.0:
         raise InvalidInputError(
             f"population['valuation'] must be 0 or more, since agents earn valuation times use: row {lowest} is "
-            f"{valuations[lowest]}. Subtract the lowest from all: at a fixed supply that moves the price, and leaves "
-            "the allocation as it is."
+            f"{valuations[lowest]}. Subtract the lowest from all, as load_population does: at a fixed supply that "
+            "moves the price, and leaves the allocation as it is."
         )
     return valuations
 

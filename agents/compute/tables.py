@@ -1,4 +1,4 @@
-"""The two tables that an economy leaves: a row per agent and period, and a row per period.
+"""The two tables that an economy leaves: a row per agent and recorded period, and a row per recorded period.
 
 Amounts in cents are whole (int64); money per unit, units and ratios are float64.
 
@@ -9,17 +9,20 @@ period             period, from 1
 agent              number of the agent: its row in the population, from 0
 kind, layer,       who it is
 index
-valuation          worth of a unit of compute to the agent (money per unit)
+valuation          worth of a unit of compute to the agent in the period (money per unit)
 bid                what it bid (money per unit, tax included)
 cost               units of compute that it uses when fully served
 share              share of its full use that it got, in [0, 1]
 units              units of compute that it got
-payment_cents      what it paid, tax included
+payment_cents      what it paid for compute, tax included
 tax_cents          the tax in it; negative for a subsidy
-income_cents       what the principal paid it for the value it produced
-rebate_cents       what the treasury gave back
+income_cents       what the principal paid it
+levy_cents         what it paid of the taxes on surplus and wealth and of lump sums
+transfer_cents     what the treasury paid it of basic incomes and targeted transfers
+rebate_cents       what the treasury gave back in equal parts
 dividend_cents     what it paid out of its wealth to the principal
-wealth_cents       what it owns at the end of the period: wealth before - payment + income + rebate - dividend
+wealth_cents       what it owns at the end of the period: wealth before - payment + income - levy + transfer + rebate
+                   - dividend
 =================  ============================================================================================
 
 Rows of periods (`PERIOD_COLUMNS`):
@@ -29,9 +32,11 @@ period             period, from 1
 price              what the seller receives (money per unit of compute)
 quantity_sold      units of compute
 revenue_cents      payments to the principal, who sells the compute
-tax_revenue_cents  payments to the treasury
+tax_revenue_cents  taxes in the payments, to the treasury
 income_cents       paid by the principal to all agents
-rebate_cents       paid by the treasury to all agents
+levy_cents         taxes on surplus and wealth and lump sums, to the treasury
+transfer_cents     basic incomes and targeted transfers, paid by the treasury
+rebate_cents       equal rebates, paid by the treasury
 dividend_cents     paid by all agents to the principal
 gini_allocation    Gini coefficient of the shares of use
 gini_wealth        Gini coefficient of wealth at the end of the period
@@ -70,6 +75,8 @@ AGENT_COLUMNS: Mapping[str, str] = {
     "payment_cents": "int64",
     "tax_cents": "int64",
     "income_cents": "int64",
+    "levy_cents": "int64",
+    "transfer_cents": "int64",
     "rebate_cents": "int64",
     "dividend_cents": "int64",
     "wealth_cents": "int64",
@@ -82,6 +89,8 @@ PERIOD_COLUMNS: Mapping[str, str] = {
     "revenue_cents": "int64",
     "tax_revenue_cents": "int64",
     "income_cents": "int64",
+    "levy_cents": "int64",
+    "transfer_cents": "int64",
     "rebate_cents": "int64",
     "dividend_cents": "int64",
     "gini_allocation": "float64",
@@ -97,7 +106,16 @@ PERIOD_COLUMNS: Mapping[str, str] = {
 @final
 @dataclass(frozen=True, eq=False)
 class PeriodRecord:
-    """What one period left: arrays of shape (n,) by column of agents, and numbers by column of periods."""
+    """What one period left.
+
+    Attributes
+    ----------
+    by_agent
+        Arrays of shape (n,) by column of `AGENT_COLUMNS`, but for those that do not change from period to period
+        (period, agent, kind, layer, index, cost).
+    totals
+        Numbers by column of `PERIOD_COLUMNS`.
+    """
 
     by_agent: Mapping[str, FloatArray | IntArray]
     totals: Mapping[str, float | int]
@@ -127,6 +145,6 @@ def period_rows(records: Sequence[PeriodRecord]) -> pd.DataFrame:
 
 
 def _column(name: str, dtype: str, population: pd.DataFrame, records: Sequence[PeriodRecord]) -> FloatArray | IntArray:
-    if name in ("layer", "index", "valuation", "cost"):  # the same in every period
+    if name in ("layer", "index", "cost"):  # the same in every period
         return np.tile(population[name].to_numpy(dtype), len(records))
     return np.array([record.by_agent[name] for record in records], dtype).reshape(-1)  # (periods, n) -> (periods * n,)

@@ -4,8 +4,27 @@ from walras.agents.trading.double_auction import (
     DoubleAuctionPeriod,
     PeriodResult,
     PeriodStatus,
-    QuotingPolicy,
     ZeroIntelligenceQuotes,
 )
+from walras.agents.trading.laboratory import DoubleAuctionLaboratory
+from walras.agents.trading.margins import MarginState, ZeroIntelligencePlus
+from walras.agents.trading.market import CompetitiveEquilibrium, InducedMarket
+from walras.agents.trading.quoting import LearningPolicy, QuotingPolicy, Shout, Situation, Standing, Truthful
 
-__all__ = ["DoubleAuctionPeriod", "PeriodResult", "PeriodStatus", "QuotingPolicy", "ZeroIntelligenceQuotes"]
+__all__ = [
+    "CompetitiveEquilibrium",
+    "DoubleAuctionLaboratory",
+    "DoubleAuctionPeriod",
+    "InducedMarket",
+    "LearningPolicy",
+    "MarginState",
+    "PeriodResult",
+    "PeriodStatus",
+    "QuotingPolicy",
+    "Shout",
+    "Situation",
+    "Standing",
+    "Truthful",
+    "ZeroIntelligencePlus",
+    "ZeroIntelligenceQuotes",
+]

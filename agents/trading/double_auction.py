@@ -20,38 +20,20 @@ Prices are whole ticks, as in the order book, and `PeriodResult.log` is the same
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, final
+from typing import final
 
 import numpy as np
 
 from walras.agents.money import IntArray
+from walras.agents.trading.kernel import uniform_price
+from walras.agents.trading.quoting import LearningPolicy, QuotingPolicy, checked_policy
 from walras.market import InvalidInputError
 from walras.market.order_book import Event, EventLog, Side
 from walras.market.validation import boolean, instance_of, whole_number
 
-__all__ = ["DoubleAuctionPeriod", "PeriodResult", "PeriodStatus", "QuotingPolicy", "ZeroIntelligenceQuotes"]
+__all__ = ["DoubleAuctionPeriod", "PeriodResult", "PeriodStatus", "ZeroIntelligenceQuotes"]
 
 _BLOCK = 1024  # uniform draws are fetched so many at a time
-
-
-class QuotingPolicy(Protocol):
-    """How a trader picked at random comes to its quote."""
-
-    def quote(self, side: Side, worth: int, ceiling: int, draw: float) -> int:
-        """Give a price (ticks) from a uniform draw in [0, 1).
-
-        Parameters
-        ----------
-        side
-            Of the trader.
-        worth
-            The buyer's value of a unit, or the seller's cost (ticks).
-        ceiling
-            The highest price that may be quoted (ticks).
-        draw
-            What makes the quote random.
-        """
-        ...
 
 
 @final
@@ -81,7 +63,7 @@ class ZeroIntelligenceQuotes:
         lowest, highest = 0, ceiling
         if self.constrained:
             lowest, highest = (0, worth) if side is Side.BUY else (worth, ceiling)
-        return lowest + int(draw * (highest - lowest + 1))
+        return uniform_price(lowest, highest, draw)
 
 
 class PeriodStatus(Enum):
@@ -198,9 +180,11 @@ class DoubleAuctionPeriod:
             )
         for name in ("values", "costs"):
             object.__setattr__(self, name, _worths(f"DoubleAuctionPeriod.{name}", getattr(self, name), ceiling))
-        if isinstance(self.policy, type) or not callable(getattr(self.policy, "quote", None)):
+        policy = checked_policy("DoubleAuctionPeriod.policy", self.policy)
+        if isinstance(policy, LearningPolicy):
             raise InvalidInputError(
-                f"DoubleAuctionPeriod.policy needs a method quote, as ZeroIntelligenceQuotes() has: {self.policy!r}."
+                f"DoubleAuctionPeriod.policy must be one that remembers nothing, got {policy!r}: DoubleAuctionLaboratory "
+                "runs traders who learn."
             )
         object.__setattr__(self, "ceiling", ceiling)
         most = whole_number("DoubleAuctionPeriod.most_quotes", self.most_quotes, minimum=1)
@@ -229,8 +213,8 @@ class DoubleAuctionPeriod:
             buyer, seller, price, quotes = self._until_trade(buyers, sellers, standing, quotes, draws)
             if buyer is None:
                 break
-            buyers.remove(buyer)
-            sellers.remove(seller)
+            _leave(buyers, buyer)
+            _leave(sellers, seller)
             trades.append((buyer, seller, price))
         table = np.array(trades, dtype=np.int64).reshape(-1, 3)
         return PeriodResult(
@@ -288,6 +272,12 @@ class DoubleAuctionPeriod:
                 f"{self.policy!r} quotes {price!r}: a quote is a whole number of ticks from 0 to {self.ceiling}."
             )
         return price
+
+
+def _leave(traders: list[int], trader: int) -> None:
+    """Take out one who has traded; the last takes its place, so that the laboratory picks the same ones."""
+    traders[traders.index(trader)] = traders[-1]
+    traders.pop()
 
 
 def _worths(name: str, values: Sequence[int], ceiling: int) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from walras.agents.money import MOST_CENTS, IntArray
 from walras.market.errors import InvalidInputError
 from walras.market.validation import FloatArray, instance_of, positive_number, whole_number
 
-__all__ = ["exchange_wealth", "stationary_wealth_gini", "stationary_wealth_law"]
+__all__ = ["checked_wealth", "exchange_wealth", "stationary_wealth_gini", "stationary_wealth_law"]
 
 
 def exchange_wealth(wealth: ArrayLike, rounds: int, rng: Generator) -> IntArray:
@@ -68,7 +68,7 @@ def exchange_wealth(wealth: ArrayLike, rounds: int, rng: Generator) -> IntArray:
     >>> int(wealth.sum()), round(gini(wealth), 2)
     (10000, 0.67)
     """
-    current = _checked_wealth(wealth)
+    current = checked_wealth(wealth)
     rounds = whole_number("rounds", rounds)
     rng = instance_of("rng", rng, Generator)
     pairs = current.size // 2
@@ -141,7 +141,8 @@ def stationary_wealth_gini(mean_wealth: float) -> float:
     return (ratio + 1.0) / (ratio + 2.0) if math.isfinite(ratio) else 1.0
 
 
-def _checked_wealth(wealth: ArrayLike) -> IntArray:
+def checked_wealth(wealth: ArrayLike) -> IntArray:
+    """Give the wealth of two agents or more as a new int64 vector, or raise."""
     given = np.asarray(wealth)
     if given.dtype.kind not in "iu" or given.ndim != 1 or given.size < 2:
         raise InvalidInputError(

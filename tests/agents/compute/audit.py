@@ -5,8 +5,17 @@ import pandas as pd
 
 from walras.agents.compute import ComputeEconomy
 from walras.agents.compute.tables import AGENT_COLUMNS, PERIOD_COLUMNS
+from walras.market.taxation import EqualRebate
 
-FLOWS = ("payment_cents", "tax_cents", "income_cents", "rebate_cents", "dividend_cents")
+FLOWS = (
+    "payment_cents",
+    "tax_cents",
+    "income_cents",
+    "levy_cents",
+    "transfer_cents",
+    "rebate_cents",
+    "dividend_cents",
+)
 
 
 def audit(economy: ComputeEconomy, rows: pd.DataFrame, periods: pd.DataFrame) -> None:
@@ -28,20 +37,23 @@ def audit(economy: ComputeEconomy, rows: pd.DataFrame, periods: pd.DataFrame) ->
     assert total.nunique() == 1, "money was made or lost"
     assert economy.ledger.total == total.iloc[-1], "the ledger holds other money than the tables"
 
-    gained = flows["income_cents"] + flows["rebate_cents"] - flows["payment_cents"] - flows["dividend_cents"]
+    gained = sum(flows[name] for name in ("income_cents", "transfer_cents", "rebate_cents"))
+    gained = gained - sum(flows[name] for name in ("payment_cents", "levy_cents", "dividend_cents"))
     assert (np.diff(wealth, axis=0) == gained).all(), "wealth changed by other than the flows"
     received = (flows["payment_cents"] - flows["tax_cents"]).sum(axis=1)
     assert periods["revenue_cents"].tolist() == received.tolist(), "revenue is not what agents paid"
-    for column in ("tax", "income", "rebate", "dividend"):
+    for column in ("tax", "income", "levy", "transfer", "rebate", "dividend"):
         total_column = "tax_revenue_cents" if column == "tax" else f"{column}_cents"
         assert periods[total_column].tolist() == flows[f"{column}_cents"].sum(axis=1).tolist(), f"{column} differs"
     assert (np.ptp(flows["rebate_cents"], axis=1) == 0).all(), "rebates differ"
 
     principal = (periods["revenue_cents"] + periods["dividend_cents"] - periods["income_cents"]).to_numpy()
     assert np.diff(periods["principal_cents"]).tolist() == principal[1:].tolist(), "the principal's account is wrong"
-    treasury = (periods["tax_revenue_cents"] - periods["rebate_cents"]).to_numpy()
+    received_by_treasury = periods["tax_revenue_cents"] + periods["levy_cents"]
+    treasury = (received_by_treasury - periods["transfer_cents"] - periods["rebate_cents"]).to_numpy()
     assert np.diff(periods["treasury_cents"]).tolist() == treasury[1:].tolist(), "the treasury's account is wrong"
-    assert ((periods["treasury_cents"] < len(population)) | (periods["treasury_cents"] < 0)).all(), "tax was kept"
+    if any(isinstance(transfer, EqualRebate) for transfer in economy.tax_code.transfers):
+        assert (periods["treasury_cents"] < len(population)).all(), "tax was kept"
 
     sold = rows["units"].to_numpy().reshape(len(periods), -1).sum(axis=1)
     np.testing.assert_allclose(sold, periods["quantity_sold"], rtol=1e-12)

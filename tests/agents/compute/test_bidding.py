@@ -16,7 +16,7 @@ from walras.agents.compute import (
     ZeroIntelligenceUnconstrained,
     affordable_bids,
 )
-from walras.agents.compute.bidding import collect_bids
+from walras.agents.compute.policies import PolicyAssignment
 from walras.market import Demand, InvalidInputError, LinearDemand, LogitDemand, StepDemand
 from walras.market.validation import FloatArray
 
@@ -146,6 +146,10 @@ def test_the_affordable_bid_counts_in_the_units_of_money() -> None:
 # ---------------------------------------------------------------- collecting bids
 
 
+def collect_bids(policies: list[BiddingPolicy], who: Bidders) -> FloatArray:
+    return PolicyAssignment(policies, len(policies)).bids(who, np.random.default_rng(0))
+
+
 class Fixed:
     """A policy of the user's: bids what it is told, and counts how often it is asked."""
 
@@ -160,15 +164,15 @@ class Fixed:
 
 def test_each_policy_is_asked_once_for_its_own_bidders() -> None:
     low, high = Fixed(np.array([1.0, 2.0])), Fixed(np.array([7.0]))
-    bids = collect_bids([low, high, low], bidders(np.array([5.0, 5.0, 5.0])), np.random.default_rng(0))
+    bids = collect_bids([low, high, low], bidders(np.array([5.0, 5.0, 5.0])))
     assert bids.tolist() == [1.0, 7.0, 2.0]
     assert (low.asked, high.asked) == (1, 1)
 
 
 def test_sharing_a_policy_or_having_ones_own_draws_the_same_bids() -> None:
     who = bidders(np.array([5.0, 6.0, 7.0]))
-    shared = collect_bids([ZeroIntelligenceConstrained()] * 3, who, np.random.default_rng(0))
-    own = collect_bids([ZeroIntelligenceConstrained() for _ in range(3)], who, np.random.default_rng(0))
+    shared = collect_bids([ZeroIntelligenceConstrained()] * 3, who)
+    own = collect_bids([ZeroIntelligenceConstrained() for _ in range(3)], who)
     np.testing.assert_array_equal(shared, own)
 
 
@@ -184,10 +188,10 @@ def test_sharing_a_policy_or_having_ones_own_draws_the_same_bids() -> None:
 def test_wrong_bids_are_refused(answer: object, message: str) -> None:
     policy = Fixed(answer)
     with pytest.raises(InvalidInputError, match=message):
-        collect_bids([policy, policy], bidders(np.array([1.0, 2.0])), np.random.default_rng(0))
+        collect_bids([policy, policy], bidders(np.array([1.0, 2.0])))
 
 
 def test_what_is_no_policy_is_refused() -> None:
     for wrong in (Truthful, 3, "truthful"):
         with pytest.raises(InvalidInputError, match="A policy has a method bids"):
-            collect_bids([Truthful(), wrong], bidders(np.array([1.0, 2.0])), np.random.default_rng(0))
+            collect_bids([Truthful(), wrong], bidders(np.array([1.0, 2.0])))

@@ -125,7 +125,7 @@ def test_agents_are_heads_and_blocks_with_wealth() -> None:
     assert len(economy.agents_by_type[NeuronBlock]) == 18
     assert [agent.wealth_cents for agent in economy.compute_agents] == last["wealth_cents"].tolist()
     assert [agent.valuation for agent in economy.compute_agents] == VALUATIONS.tolist()
-    assert [agent.unique_id for agent in economy.compute_agents] == list(range(1, 31))
+    assert sorted(agent.unique_id for agent in economy.agents) == list(range(1, 33))
     assert economy.steps == 3
     with pytest.raises(AttributeError):
         economy.compute_agents[0].wealth_cents = 10**6  # type: ignore[misc]
@@ -335,7 +335,7 @@ def test_one_agent_alone() -> None:
         ({"rng": None}, "rng must be a numpy Generator or an integer seed"),
         ({"rng": "seed"}, "rng must be"),
         ({"policy": [Truthful()] * 29}, "one for all or one for each of 30 agents, got 29"),
-        ({"dividend_rate": 1.5}, "dividend_rate is a fraction"),
+        ({"dividend_rate": 1.5}, r"dividend_rate must lie in \[0, 1\]"),
         ({"dividend_rate": np.nan}, "dividend_rate must be finite"),
         ({"principal_cents": -1}, "principal_cents must be a whole number of cents"),
         ({"treasury_cents": 0.5}, "treasury_cents must be a whole number of cents"),
@@ -356,7 +356,7 @@ def test_refuses_what_is_no_market() -> None:
 
 @pytest.mark.parametrize("periods", [0, -1, 1.5, True])
 def test_refuses_to_run_no_periods(periods: int) -> None:
-    with pytest.raises(InvalidInputError, match="periods must be a whole number of 1 or more"):
+    with pytest.raises(InvalidInputError, match=r"periods must be (a whole number|1 or more)"):
         found().run(periods)
 
 
