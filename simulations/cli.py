@@ -3,15 +3,21 @@
 import logging
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from walras import __version__
-from walras.market import MarketError
+from walras.market.errors import MarketError
+from walras.simulations.commands.experiments import experiments
+from walras.simulations.commands.report import report
+from walras.simulations.commands.simulate import simulate, sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["app", "main"]
 
@@ -27,6 +33,10 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
     if value:
         typer.echo(f"walras {__version__}")
         raise typer.Exit
+
+
+for _command in (simulate, sweep, report, experiments):
+    app.command()(_command)
 
 
 @app.callback()
@@ -56,6 +66,8 @@ def study(
     as_json: Annotated[bool, typer.Option("--json", help="Print the frontier's rows as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Study the capacity market alone, then train a model under it; writes a report."""
+    import pandas as pd
+
     from walras.simulations.progress import StageProgress  # these bring in torch: --help stays quick without them
     from walras.simulations.run_folder import RunFolder
     from walras.simulations.study import StudyConfig, run_study
@@ -131,7 +143,7 @@ def main() -> None:
     try:
         app()
     except MarketError as error:
-        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True, highlight=False)
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
 
 
@@ -152,14 +164,14 @@ def _calm_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
 
 
-def _print_checks(console: Console, checks: pd.DataFrame) -> None:
+def _print_checks(console: Console, checks: "pd.DataFrame") -> None:
     held = int(checks["holds"].sum())
     console.print(f"\nThe market alone: {held} of {len(checks)} checks of the mechanism's contract hold.")
     for check in checks[~checks["holds"]].itertuples():
         console.print(f"[red]does not hold[/]: {check.check}: {check.measured:.2g} (tolerance {check.tolerance:g})")
 
 
-def _print_table(console: Console, table: pd.DataFrame, *, title: str) -> None:
+def _print_table(console: Console, table: "pd.DataFrame", *, title: str) -> None:
     # Narrow enough for a terminal of 80 columns; the report has the ranges too.
     shown = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for column in table.columns:

@@ -4,22 +4,26 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import pandas as pd
-import torch
-from matplotlib.figure import Figure
 
 from walras import __version__
-from walras.market import InvalidInputError
+from walras.market.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["RunFolder"]
 
-_RECORDED_PACKAGES = ("torch", "transformers", "numpy", "scipy", "mesa", "pandas")
+_MANIFEST = "manifest.json"
+_RECORDED_PACKAGES = ("torch", "transformers", "numpy", "scipy", "mesa", "pandas", "pyarrow")
 
 
 @final
@@ -48,10 +52,7 @@ class RunFolder:
             "status": "running",
             "started": _now(),
             "config": dict(config),
-            "walras": __version__,
-            "commit": _commit(),
-            "python": platform.python_version(),
-            "machine": _machine(),
+            **_origin(),
             "packages": {name: _version(name) for name in _RECORDED_PACKAGES},
         }
         self._write_manifest()
@@ -66,38 +67,30 @@ class RunFolder:
                 return cls(path, config)
         raise InvalidInputError(f"Too many runs named {stamp} in {parent}.")
 
-    def write_rows(self, name: str, rows: pd.DataFrame) -> Path:
-        """Write rows as `name.parquet`."""
-        return self._write(f"{name}.parquet", lambda path: rows.to_parquet(path, index=False))
+    @classmethod
+    def opened(cls, path: Path) -> "RunFolder":
+        """Give the folder of a run that was started before.
 
-    def write_figure(self, name: str, figure: Figure) -> Path:
-        """Write a figure as `figures/name.png`."""
-        return self._write(f"figures/{name}.png", lambda path: figure.savefig(path, dpi=120, format="png"))
+        Raises
+        ------
+        InvalidInputError
+            If there is no run in it.
+        """
+        try:
+            manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InvalidInputError(f"{path} is not the folder of a run: it has no {_MANIFEST} to read.") from None
+        folder = cls.__new__(cls)
+        folder.path, folder._manifest = path, manifest
+        return folder
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a text file."""
-        return self._write(name, lambda path: path.write_text(text, encoding="utf-8"))
+    @staticmethod
+    def holds_run(path: Path) -> bool:
+        """Whether a run was started in the folder."""
+        return (path / _MANIFEST).is_file()
 
-    def record(self, **facts: Any) -> None:
-        """Add plain values to what the manifest says the run found out about itself."""
-        self._manifest["facts"] = {**self._manifest.get("facts", {}), **facts}
-        self._write_manifest()
-
-    def complete(self) -> None:
-        """Mark the run as finished in the manifest."""
-        self._manifest |= {"status": "complete", "finished": _now()}
-        self._write_manifest()
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """What the manifest says."""
-        return dict(self._manifest)
-
-    def _write_manifest(self) -> None:
-        self.write_text("manifest.json", json.dumps(self._manifest, indent=2) + "\n")
-
-    def _write(self, name: str, write: Callable[[Path], object]) -> Path:
-        """Write beside the final place, then move: a killed run leaves no half of a file."""
+    def write(self, name: str, write: Callable[[Path], object]) -> Path:
+        """Call `write` with a path beside the final place, then move it: a killed run leaves no half of a file."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
@@ -108,9 +101,89 @@ class RunFolder:
             unfinished.unlink(missing_ok=True)
         return target
 
+    def write_rows(self, name: str, rows: pd.DataFrame) -> Path:
+        """Write rows as `name.parquet`."""
+        return self.write(f"{name}.parquet", lambda path: rows.to_parquet(path, index=False))
+
+    def write_figure(self, name: str, figure: "Figure") -> Path:
+        """Write a figure as `figures/name.png`."""
+        return self.write(f"figures/{name}.png", lambda path: figure.savefig(path, dpi=120, format="png"))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file."""
+        return self.write(name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def record(self, **facts: Any) -> None:
+        """Add plain values to what the manifest says the run found out about itself."""
+        self._manifest["facts"] = {**self._manifest.get("facts", {}), **facts}
+        self._write_manifest()
+
+    def record_resumption(self) -> None:
+        """Say in the manifest that the run goes on, when, and with which version of the code."""
+        resumed = [*self._manifest.get("resumed", []), {"time": _now(), **_origin()}]
+        self._manifest |= {"status": "running", "resumed": resumed}
+        self._write_manifest()
+
+    def complete(self) -> None:
+        """Mark the run as finished in the manifest."""
+        self._manifest |= {"status": "complete", "finished": _now()}
+        self._write_manifest()
+
+    def stop(self, status: str) -> None:
+        """Mark the run as ended before its time: `failed` or `interrupted`."""
+        self._manifest |= {"status": status, "stopped": _now()}
+        self._write_manifest()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from running in the folder; the lock ends with the process, however it ends.
+
+        Raises
+        ------
+        InvalidInputError
+            If another process runs in it.
+        """
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # pragma: no cover - Windows has no such locks
+            yield
+            return
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InvalidInputError(f"Another process is running in {self.path}: wait for it or stop it.") from None
+            try:
+                yield
+            finally:
+                (self.path / ".lock").unlink(missing_ok=True)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest says."""
+        return dict(self._manifest)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run came to its end."""
+        return bool(self._manifest["status"] == "complete")
+
+    def _write_manifest(self) -> None:
+        self.write_text(_MANIFEST, json.dumps(self._manifest, indent=2) + "\n")
+
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _origin() -> dict[str, Any]:
+    """Which code runs, on what."""
+    return {
+        "walras": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "machine": _machine(),
+    }
 
 
 def _version(package: str) -> str | None:
@@ -121,8 +194,12 @@ def _version(package: str) -> str | None:
 
 
 def _machine() -> str:
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
-    return f"{platform.machine()}, {os.cpu_count()} CPU cores, {device}"
+    """Processor and cores, and the device of a run that uses torch; it is not imported just to be asked."""
+    machine = f"{platform.machine()}, {os.cpu_count()} CPU cores"
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return machine
+    return f"{machine}, {torch.cuda.get_device_name() if torch.cuda.is_available() else 'no CUDA device'}"
 
 
 def _commit() -> str | None:

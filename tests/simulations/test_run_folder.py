@@ -37,7 +37,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_half_one(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        folder._write("note.txt", interrupted)
+        folder.write("note.txt", interrupted)
     assert (folder.path / "note.txt").read_text() == "old"
     assert {path.name for path in folder.path.iterdir()} == {"manifest.json", "note.txt"}
 
