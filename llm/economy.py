@@ -210,12 +210,18 @@ class _ScaleFeatures:
 
     def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         features, *rest = arguments  # (..., features of the site)
-        shares = self.gate.shares(self.agents).to(features.dtype)  # (agents of the site,)
+        shares = self.gate.shares(self.agents).to(features.dtype)  # (agents of the site,) or (lanes, agents)
         if self.width is not None:
-            gates = shares.unsqueeze(-1).expand(-1, self.width).reshape(-1)  # (agents, width) -> (features,)
+            gates = shares.unsqueeze(-1).expand(*shares.shape, self.width).flatten(-2)  # (..., agents * width)
         else:
-            gates = shares.repeat_interleave(self.widths.to(shares.device), output_size=features.shape[-1])
-        return (features * gates, *rest)
+            widths = self.widths.to(shares.device)
+            gates = shares.repeat_interleave(widths, dim=-1, output_size=features.shape[-1])
+        if gates.ndim == 1:
+            return (features * gates, *rest)
+        # One part of the batch per lane: (lanes * part, ..., features) -> (lanes, part, ..., features)
+        parts = features.unflatten(0, (gates.shape[0], -1))
+        gates = gates.view(gates.shape[0], *(1,) * (features.ndim - 1), -1)
+        return ((parts * gates).flatten(0, 1), *rest)
 
 
 def _longest_sequence(model: PreTrainedModel) -> int:

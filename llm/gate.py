@@ -1,5 +1,6 @@
 """The market inside the model: learned valuations in, one gate per agent out, cleared once per forward pass."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +40,12 @@ class MarketGate(nn.Module):
         Buffer of shape (n,), float64, adding up to 1.
     budget, temperature
         Scalar buffers: fraction of the agents' FLOPs, and scale of the demand rule (money per unit).
+    lanes
+        Budgets of several models side by side in one soft forward pass, shape (lanes,), in place of `budget`; the
+        batch holds as many equal parts, one behind the other. None outside of such a pass.
+    given
+        Called once a forward pass for shares from elsewhere, shape (n,) or (lanes, n), in place of the market's: other
+        methods' gates. None for the market.
     """
 
     raw_valuations: nn.Parameter
@@ -56,12 +63,15 @@ class MarketGate(nn.Module):
         self.register_buffer("budget", torch.tensor(_quantity(mechanism), dtype=torch.float64))
         self.register_buffer("temperature", torch.tensor(_scale(mechanism), dtype=torch.float64))
         self.mode: str | None = None
+        self.lanes: Tensor | None = None
+        self.given: Callable[[], Tensor] | None = None
         self.clearing: OperatorClearing | None = None
         self._supply: Tensor | None = None
+        self._open: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tensors of the last forward pass behind when the module is copied or pickled."""
-        return {**self.__dict__, "clearing": None, "_supply": None}
+        return {**self.__dict__, "clearing": None, "_supply": None, "_open": None, "lanes": None, "given": None}
 
     def _apply(self, fn: Any, recurse: bool = True) -> "MarketGate":  # noqa: FBT001, FBT002 (torch's signature)
         """Follow the model to another device, but not to a lower precision: rounded costs do not add up to 1."""
@@ -90,13 +100,20 @@ class MarketGate(nn.Module):
 
     def clear(self) -> OperatorClearing:
         """Clear the market at the present budget and remember the outcome for the gates of this forward pass."""
-        self._supply = None
-        if self.mode == "open":
-            shares = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
+        self._supply = self._open = None
+        if self.given is not None:
+            shares = self.given()
+            sold = (shares.detach() * self.costs).sum(-1)
+            self.clearing = OperatorClearing(shares, torch.full_like(sold, torch.nan), sold)
+        elif self.mode == "open":
+            self._open = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
+            # Valuations have no say, but must be in the graph: data parallel training waits for each gradient.
+            shares = self._open + 0.0 * self.raw_valuations
             self.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
         elif self.is_soft:
             # A leaf of its own: after the backward pass its gradient is the loss's derivative in the budget.
-            self._supply = self.budget.float().clone().requires_grad_(torch.is_grad_enabled())
+            budget = self.budget if self.lanes is None else self.lanes
+            self._supply = budget.float().clone().requires_grad_(torch.is_grad_enabled())
             self.clearing = self.soft_market(
                 self.valuations, self.costs.float(), supply=self._supply, temperature=self.temperature.float()
             )
@@ -106,9 +123,9 @@ class MarketGate(nn.Module):
         return self.clearing
 
     def shares(self, agents: slice) -> Tensor:
-        """Shares of some agents in the present forward pass, shape (agents,)."""
+        """Shares of some agents in the present forward pass, shape (agents,) or (lanes, agents)."""
         clearing = self.clearing if self.clearing is not None else self.clear()
-        return clearing.allocation[agents]
+        return clearing.allocation[..., agents]
 
     @property
     def marginal_contributions(self) -> Tensor | None:
@@ -116,19 +133,19 @@ class MarketGate(nn.Module):
 
         Known after a backward pass in mode `"open"`; None otherwise.
         """
-        if self.clearing is None or not self.clearing.allocation.is_leaf or self.clearing.allocation.grad is None:
+        if self._open is None or self._open.grad is None:
             return None
-        return self.clearing.allocation.grad.abs()
+        return self._open.grad.abs()
 
     @property
     def shadow_price(self) -> float | None:
         """What one more unit of budget would lower the loss by, at the last soft forward and backward pass.
 
-        In loss per fraction of the agents' FLOPs; None before a backward pass.
+        In loss per fraction of the agents' FLOPs, all lanes together; None before a backward pass.
         """
         if self._supply is None or self._supply.grad is None:
             return None
-        return -float(self._supply.grad)
+        return -float(self._supply.grad.sum())
 
 
 def _quantity(mechanism: CapacityMarket) -> float:
