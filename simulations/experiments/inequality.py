@@ -125,9 +125,9 @@ def anchors(tables: Tables) -> Sequence[Anchor]:
     names = [field.name for field in fields(Config)]
     rows = tables["stationary"].join(tables["cells"].set_index("cell")[names], on="cell")
     last = tables["paths"].groupby("cell")["gini"].last()
-    found = []
-    for values, point in rows.groupby(names, sort=True):
-        config = Config(**dict(zip(names, values, strict=True)))
+    found: list[Anchor] = []
+    for _, point in rows.groupby(names, sort=True):
+        config = Config(**{name: point[name].iloc[0].item() for name in names})
         name = f"rate {config.tax_rate:g}, exemption {config.exemption:g}"
         if config.tax_rate == 0.0:
             found += _anchor_of_condensation(config, name, float(last[point["cell"]].mean()))

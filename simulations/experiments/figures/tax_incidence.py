@@ -166,7 +166,7 @@ def _interval(rows: pd.DataFrame, by: str, column: str) -> tuple["pd.Series[floa
     grouped = rows.groupby(by)[column]
     count = grouped.count()
     students_t = stats.t.ppf(0.975, np.maximum(count.to_numpy() - 1, 1))
-    return grouped.mean(), students_t * grouped.std(ddof=1).fillna(0.0) / np.sqrt(count)
+    return grouped.mean(), grouped.std(ddof=1).fillna(0.0) * students_t / np.sqrt(count)
 
 
 def _range(values: tuple[float, ...]) -> tuple[float, float]:
