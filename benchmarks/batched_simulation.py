@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from rows import Rows
 
 from walras.market.double_auctions import CallAuction
 from walras.market.operators import compile_mechanism
@@ -66,9 +67,12 @@ def columnar(agents: int, periods: int) -> Callable[[], object] | None:
     return lambda: economy.run(periods)
 
 
-def mesa_model(agents: int, periods: int) -> Callable[[], object]:
+def mesa_model(agents: int, periods: int) -> Callable[[], object] | None:
     """The same economy in plain Mesa: agents in a random order, each meets another one; then all are taxed."""
-    import mesa
+    try:
+        import mesa
+    except ImportError:
+        return None
 
     class Household(mesa.Agent):
         def __init__(self, model: mesa.Model) -> None:
@@ -110,6 +114,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--periods", type=int, default=20)
     parser.add_argument("--markets", type=int, default=None, help="call auctions at once; default 10,000 (cpu: 100)")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", default=None, help="write the rows to this file as well, as JSON lines")
     return parser.parse_args()
 
 
@@ -120,10 +125,15 @@ def main() -> None:
     replicas = options.replicas or (20_000 if on_gpu else 20)
     markets = options.markets or (10_000 if on_gpu else 100)
     agents, periods = options.agents, options.periods
-    console = Console(width=110)
+    console, record = Console(width=110), Rows(options.json)
     hardware = torch.cuda.get_device_name(device) if on_gpu else f"{platform.machine()} CPU"
-    console.print(f"{hardware}; torch {torch.__version__}; medians of {options.repeats}")
+    title = f"{hardware}; torch {torch.__version__}; medians of {options.repeats}"
+    console.print(title)
+    record.add(hardware=title)
 
+    table = Table(title=f"Wealth economy with a wealth tax, {periods} periods")
+    for heading in ("engine", "agent-steps / s", "times the last row"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right")
     runs = {
         f"tensors, uniform matching, {replicas:,} x {agents:,}": (
             tensors(Matching.UNIFORM, replicas, agents, periods, device),
@@ -133,24 +143,20 @@ def main() -> None:
             tensors(Matching.SHIFT, replicas, agents, periods, device),
             replicas * agents,
         ),
+        "columnar engine, 1 x 1,000,000": (columnar(1_000_000, periods), 1_000_000),
+        "Mesa, 1 x 10,000": (mesa_model(10_000, periods), 10_000),
     }
-    one = columnar(1_000_000, periods)
-    if one is not None:
-        runs["columnar engine, 1 x 1,000,000"] = (one, 1_000_000)
-    runs["Mesa, 1 x 10,000"] = (mesa_model(10_000, periods), 10_000)
-    rates = {
-        name: population * periods / seconds_of(run, device, options.repeats)
-        for name, (run, population) in runs.items()
-    }
-    table = Table(title=f"Wealth economy with a wealth tax, {periods} periods")
-    for heading in ("engine", "agent-steps / s", "times Mesa"):
-        table.add_column(heading, justify="left" if heading == "engine" else "right")
-    slowest = rates["Mesa, 1 x 10,000"]
+    rates = {}
+    for name, (run, population) in runs.items():
+        if run is None:
+            console.print(f"{name}: not installed here, left out.")
+            continue
+        rates[name] = population * periods / seconds_of(run, device, options.repeats)
+        record.add(economy="wealth and tax", engine=name, agent_steps_per_second=rates[name])
+    slowest = list(rates.values())[-1]
     for name, rate in rates.items():
         table.add_row(name, f"{rate:,.0f}", f"{rate / slowest:,.1f}")
     console.print(table)
-    if one is None:
-        console.print("The columnar engine is not installed here: row left out.")
 
     generator = torch.Generator(device).manual_seed(0)
     half = agents // 2
@@ -169,6 +175,7 @@ def main() -> None:
     for name, run in work.items():
         rate = 1.0 / seconds_of(run, device, options.repeats * 4)
         table.add_row(name, f"{rate:,.1f}", f"{rate * markets * 2 * half:,.0f}")
+        record.add(markets=markets, traders=2 * half, work=name, rounds_per_second=rate)
     console.print(table)
 
 

@@ -19,6 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from rich.console import Console
 from rich.table import Table
+from rows import Rows
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
@@ -117,10 +118,17 @@ def time_all(table: dict[str, Function], scores: Tensor, options: argparse.Names
     All are measured in turn, and that several times over: a machine that is busy for a while slows all of them, and the
     ratios stay what they are.
     """
-    runs = {(name, part): run for name, f in table.items() for part, run in enumerate(runs_of(f, scores))}
-    for run in runs.values():
-        for _ in range(3):  # warm up, compile
-            run()
+    runs = {}
+    for name, function in table.items():
+        try:
+            of_one = dict(enumerate(runs_of(function, scores)))
+            for run in of_one.values():
+                for _ in range(3):  # warm up, compile
+                    run()
+        except RuntimeError as error:  # out of memory: the others are still worth having
+            print(f"{name} is left out: {str(error).splitlines()[0]}")
+            continue
+        runs |= {(name, part): run for part, run in of_one.items()}
     if scores.device.type == "cuda":
         torch.cuda.synchronize(scores.device)
     timers = {key: Timer("run()", globals={"run": run}, num_threads=options.threads) for key, run in runs.items()}
@@ -128,7 +136,24 @@ def time_all(table: dict[str, Function], scores: Tensor, options: argparse.Names
     for _ in range(options.rounds):
         for key, timer in timers.items():  # the timer synchronises the device
             medians[key].append(timer.blocked_autorange(min_run_time=options.seconds).median)
-    return {name: Timing(median(medians[name, 0]), median(medians[name, 1])) for name in table}
+    return {name: Timing(median(medians[name, 0]), median(medians[name, 1])) for name in table if (name, 0) in runs}
+
+
+def kernels_of(run: Run) -> int | None:
+    """Kernels that a run starts on the device, copies and fills included; None where no profiler can be had."""
+    from torch.profiler import ProfilerActivity, profile
+
+    try:
+        for _ in range(3):
+            run()
+        torch.cuda.synchronize()
+        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+            run()
+            torch.cuda.synchronize()
+    except RuntimeError as error:
+        print(f"No profile: {str(error).splitlines()[0]}")
+        return None
+    return sum(event.device_type == torch.autograd.DeviceType.CUDA for event in profiler.events())
 
 
 def report(rows: int, agents: int, timings: dict[str, Timing[float]]) -> Table:
@@ -172,6 +197,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; more than one stalls on a shared machine")
     parser.add_argument("--seconds", type=float, default=0.3, help="time spent on each function in a round")
     parser.add_argument("--rounds", type=int, default=5, help="rounds over all functions")
+    parser.add_argument("--kernels", action="store_true", help="count the kernels of a forward pass too (cuda)")
+    parser.add_argument("--json", default=None, help="write the rows to this file as well, as JSON lines")
     return parser.parse_args()
 
 
@@ -180,11 +207,35 @@ def main() -> None:
     device, console = torch.device(options.device), Console(width=110)
     torch.manual_seed(0)
     console.print(describe(device, options.threads))
+    record = Rows(options.json)
+    record.add(hardware=describe(device, options.threads))
     # The second is a Transformer's: one budget over 720 agents (heads and blocks of a twelve-layer model).
     for rows, agents in ((options.rows, options.agents), (1, 720)):
         scores = torch.randn(rows, agents, device=device)
         table = functions(agents, compiled=options.compile, device=device)
-        console.print(report(rows, agents, time_all(table, scores, options)))
+        timings = time_all(table, scores, options)
+        console.print(report(rows, agents, timings))
+        softmax, copied = timings["torch.softmax"], timings[COPY].forward
+        # Scores are read once and written once.
+        bandwidth = 2 * scores.numel() * scores.element_size() / copied
+        for name, timing in timings.items():
+            record.add(
+                rows=rows,
+                agents=agents,
+                function=name,
+                forward_seconds=timing.forward,
+                both_seconds=timing.both,
+                forward_over_softmax=timing.forward / softmax.forward,
+                both_over_softmax=timing.both / softmax.both,
+                share_of_copy_bandwidth=copied / timing.forward,
+                copy_bytes_per_second=bandwidth,
+            )
+        if options.kernels and device.type == "cuda":
+            for name, function in table.items():
+                if name in timings:
+                    kernels = kernels_of(runs_of(function, scores).forward)
+                    console.print(f"{rows} x {agents}, {name}: {kernels} kernels forward")
+                    record.add(rows=rows, agents=agents, function=name, kernels_forward=kernels)
 
 
 if __name__ == "__main__":

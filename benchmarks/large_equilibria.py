@@ -17,6 +17,7 @@ from statistics import median
 import torch
 from rich.console import Console
 from rich.table import Table
+from rows import Rows
 from torch import Tensor
 
 from walras.market.fisher import CESUtility, CobbDouglasUtility, FisherUtility, LeontiefUtility, LinearUtility
@@ -28,6 +29,10 @@ from walras.market.operators.equilibria import (
 )
 
 Answer = LargeFisherEquilibrium | LargeExchangeEquilibrium
+
+SPARSE = (LinearUtility(), CESUtility(0.5), LeontiefUtility())
+DENSE = (CobbDouglasUtility(), CESUtility(0.5), CESUtility(-1.0), LeontiefUtility(), LinearUtility())
+TRADING = (CobbDouglasUtility(), CESUtility(0.5), CESUtility(-1.0))
 
 
 def sparse_valuations(buyers: int, goods: int, density: float, device: torch.device) -> Tensor:
@@ -66,51 +71,75 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--density", type=float, default=0.01)
     parser.add_argument("--tolerance", type=float, default=1e-4)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="markets whose name contains this")
+    parser.add_argument("--json", default=None, help="write the rows to this file as well, as JSON lines")
     return parser.parse_args()
 
 
 def problems(options: argparse.Namespace, device: torch.device) -> Iterator[tuple[str, Callable[[], Answer]]]:
     """Name the markets, and give what solves each; large tensors live no longer than their markets."""
     budgets = torch.rand(options.buyers, device=device, dtype=torch.float64) + 0.1
-    valuations = sparse_valuations(options.buyers, options.goods, options.density, device)
     fisher = partial(fisher_prices, tolerance=options.tolerance)
-    for utility in (LinearUtility(), CESUtility(0.5), LeontiefUtility()):
-        yield f"Fisher, sparse, {_name(utility)}", partial(fisher, valuations, budgets, utility=utility)
-    valuations = torch.rand(options.buyers, options.goods, device=device) + 0.1
-    for utility in (CobbDouglasUtility(), CESUtility(0.5), CESUtility(-1.0), LeontiefUtility(), LinearUtility()):
-        yield f"Fisher, dense float32, {_name(utility)}", partial(fisher, valuations, budgets, utility=utility)
-    owned = torch.rand(options.buyers, options.goods, device=device)
-    exchange = partial(exchange_prices, valuations, owned, tolerance=options.tolerance)
-    for utility in (CobbDouglasUtility(), CESUtility(0.5), CESUtility(-1.0)):
-        yield f"exchange, dense float32, {_name(utility)}", partial(exchange, utility=utility)
+    sparse = {f"Fisher, sparse, {_name(utility)}": utility for utility in SPARSE}
+    if wanted := _wanted(sparse, options):
+        valuations = sparse_valuations(options.buyers, options.goods, options.density, device)
+        for name, utility in wanted.items():
+            yield name, partial(fisher, valuations, budgets, utility=utility)
+    dense = _wanted({f"Fisher, dense float32, {_name(utility)}": utility for utility in DENSE}, options)
+    trading = _wanted({f"exchange, dense float32, {_name(utility)}": utility for utility in TRADING}, options)
+    if dense or trading:
+        valuations = torch.rand(options.buyers, options.goods, device=device) + 0.1
+    for name, utility in dense.items():
+        yield name, partial(fisher, valuations, budgets, utility=utility)
+    if trading:
+        owned = torch.rand(options.buyers, options.goods, device=device)
+    for name, utility in trading.items():
+        yield name, partial(exchange_prices, valuations, owned, tolerance=options.tolerance, utility=utility)
 
 
-def cells(name: str, solve: Callable[[], Answer], repeats: int, device: torch.device) -> list[str]:
+def _wanted(named: dict[str, FisherUtility], options: argparse.Namespace) -> dict[str, FisherUtility]:
+    return {name: utility for name, utility in named.items() if options.only in name}
+
+
+def solved(name: str, solve: Callable[[], Answer], repeats: int, device: torch.device) -> dict[str, object]:
     """One row of the table."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     seconds, answer = timed(solve, repeats, device)
-    memory = f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if device.type == "cuda" else ""
+    row: dict[str, object] = {"market": name, "seconds": seconds, "steps": answer.steps, "status": answer.status.name}
     if isinstance(answer, LargeFisherEquilibrium):
-        measures = (answer.duality_gap, answer.market_clearing)
+        row |= {"duality_gap": answer.duality_gap, "market_clearing": answer.market_clearing}
     else:
-        measures = (answer.excess_demand, answer.forgone)
-    numbers = [f"{seconds:.2f}", str(answer.steps), *(f"{measure:.1e}" for measure in measures)]
-    return [name, *numbers, memory, answer.status.name]
+        row |= {"excess_demand": answer.excess_demand, "forgone": answer.forgone}
+    if device.type == "cuda":
+        row["peak_bytes"] = torch.cuda.max_memory_allocated()
+    return row
+
+
+def cells(row: dict[str, object]) -> list[str]:
+    """Give the row as the table shows it."""
+    measures = [row[key] for key in ("duality_gap", "market_clearing", "excess_demand", "forgone") if key in row]
+    memory = f"{row['peak_bytes'] / 2**30:.1f} GiB" if "peak_bytes" in row else ""
+    numbers = [f"{row['seconds']:.2f}", str(row["steps"]), *(f"{measure:.1e}" for measure in measures)]
+    return [str(row["market"]), *numbers, memory, str(row["status"])]
 
 
 def main() -> None:
     options = arguments()
-    device = torch.device(options.device)
+    device, console, record = torch.device(options.device), Console(width=130), Rows(options.json)
     torch.manual_seed(0)
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
+    title = f"{hardware}; torch {torch.__version__}; medians of {options.repeats}"
+    console.print(title)
+    record.add(hardware=title, agents=options.buyers, goods=options.goods, tolerance=options.tolerance)
     table = Table(title=f"{options.buyers:,} agents, {options.goods:,} goods, tolerance {options.tolerance:g}")
     for heading in ("market", "seconds", "steps", "gap or excess", "clearing or forgone", "memory", "status"):
         table.add_column(heading, justify="left" if heading in {"market", "status"} else "right")
     for name, solve in problems(options, device):
-        table.add_row(*cells(name, solve, options.repeats, device))
-    console = Console(width=130)
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
-    console.print(f"{hardware}; torch {torch.__version__}; medians of {options.repeats}")
+        row = solved(name, solve, options.repeats, device)
+        record.add(**row)
+        print(*cells(row), sep="; ", flush=True)  # as they come
+        table.add_row(*cells(row))
     console.print(table)
 
 
