@@ -118,9 +118,9 @@ class RunFolder:
         self._manifest["facts"] = {**self._manifest.get("facts", {}), **facts}
         self._write_manifest()
 
-    def record_resumption(self) -> None:
-        """Say in the manifest that the run goes on, when, and with which version of the code."""
-        resumed = [*self._manifest.get("resumed", []), {"time": _now(), **_origin()}]
+    def record_resumption(self, **facts: Any) -> None:
+        """Say in the manifest that the run goes on, when, with which version of the code, and other plain values."""
+        resumed = [*self._manifest.get("resumed", []), {"time": _now(), **_origin(), **facts}]
         self._manifest |= {"status": "running", "resumed": resumed}
         self._write_manifest()
 
@@ -148,15 +148,15 @@ class RunFolder:
         except ModuleNotFoundError:  # pragma: no cover - Windows has no such locks
             yield
             return
-        with (self.path / ".lock").open("w") as lock:
+        lock = os.open(self.path, os.O_RDONLY)  # the folder itself: no file that a killed process could leave
+        try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise InvalidInputError(f"Another process is running in {self.path}: wait for it or stop it.") from None
-            try:
-                yield
-            finally:
-                (self.path / ".lock").unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(lock)
 
     @property
     def manifest(self) -> dict[str, Any]:

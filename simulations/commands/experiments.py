@@ -56,7 +56,9 @@ def _fields(name: str) -> dict[str, Any]:
         "title": experiment.title,
         "question": experiment.question,
         "fields": [{"field": one.name, "type": one.type_name, "default": one.default} for one in known],
-        "scenarios": {key: str(path) for key, path in scenario_files().items() if load_scenario(key).experiment == name},
+        "scenarios": {
+            key: str(path) for key, path in scenario_files().items() if load_scenario(key).experiment == name
+        },
     }
 
 

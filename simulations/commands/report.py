@@ -44,5 +44,7 @@ def _study_report(folder: "RunFolder") -> Path:
     from walras.simulations.study_report import render_study
 
     if not folder.is_complete:
-        raise InvalidInputError(f"The study in {folder.path} is not complete, and a study does not resume: run it again.")
+        raise InvalidInputError(
+            f"The study in {folder.path} is not complete, and a study does not resume: run it again."
+        )
     return folder.write_text("report.html", render_study(folder))

@@ -25,6 +25,7 @@ from walras.simulations.commands.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from walras.simulations.run_folder import RunFolder
     from walras.simulations.runner import Scenario, StoredRun
 
 __all__ = ["show_run", "simulate", "sweep"]
@@ -94,20 +95,22 @@ def _run(
     """Run a scenario and show what came out; whether all anchors agree."""
     from rich.console import Console
 
-    from walras.simulations.runner import StoredRun, write_report
+    from walras.simulations.runner import StoredRun, find_experiment, write_report
     from walras.simulations.runner.executors import open_executor
     from walras.simulations.runner.run import manifest_config, open_run_folder, run_cells
+    from walras.simulations.runner.stored_run import resuming_command
 
     console = Console(stderr=as_json)
     opened = open_executor(executor, jobs)  # before anything is written
-    name = scenario.experiment.rpartition(":")[2]
+    name = find_experiment(scenario.experiment).name
     folder = open_run_folder(out, name, manifest_config(scenario))
-    file = folder.write_text("scenario.toml", scenario.as_toml())
-    with resumable(console, f"walras sweep {file} --out {folder.path}"):
+    folder.write_text("scenario.toml", scenario.as_toml())
+    with resumable(console, resuming_command(folder.path)):
         with shown_progress(console, quiet=quiet) as on_start:
             run_cells(scenario, folder, opened, on_start)
         run = StoredRun(folder.path)
         if not quiet:
+            _print_damage(folder, console)
             console.print(f"Rows: {folder.path}", highlight=False, soft_wrap=True)
         return show_run(run, write_report(run), console, quiet=quiet, as_json=as_json)
 
@@ -127,6 +130,14 @@ def show_run(run: "StoredRun", report: Path, console: "Console", *, quiet: bool,
         _print_anchors(run, console)
     typer.echo(f"Report: {report}")
     return agree
+
+
+def _print_damage(folder: "RunFolder", console: "Console") -> None:
+    """Say which stored cells could not be read when the run went on, now or before."""
+    damaged = sorted({cell for time in folder.manifest.get("resumed", []) for cell in time.get("damaged_cells", [])})
+    if damaged:
+        cells = ", ".join(map(str, damaged))
+        console.print(f"[yellow]Stored cells were damaged and were run again: {cells}.[/]", highlight=False)
 
 
 def _print_anchors(run: "StoredRun", console: "Console") -> None:

@@ -110,8 +110,7 @@ def _histogram(panel: Histogram) -> ChartOption:
 
 def _scatter(panel: Scatter) -> ChartOption:
     series = [
-        _points(name, x, y, PALETTE[number % len(PALETTE)], size=6)
-        for number, (name, x, y) in enumerate(panel.groups)
+        _points(name, x, y, PALETTE[number % len(PALETTE)], size=6) for number, (name, x, y) in enumerate(panel.groups)
     ]
     low, high = panel.y_range or (None, None)
     y_axis = _axis(panel.y_label, low=low, high=high, scale=panel.y_range is None)
@@ -185,9 +184,7 @@ def _chart(series: Sequence[ChartOption], x_axis: ChartOption, y_axis: ChartOpti
     }
 
 
-def _axis(
-    name: str, *, low: float | None = None, high: float | None = None, scale: bool = False
-) -> ChartOption:
+def _axis(name: str, *, low: float | None = None, high: float | None = None, scale: bool = False) -> ChartOption:
     return {
         "type": "value",
         "name": name,

@@ -26,7 +26,13 @@ __all__ = ["Layout", "Page"]
 
 _Typed: TypeAlias = Mapping[tuple[str, str], str]  # what was typed, by economy and control
 
-_SPEEDS = {"1 a second": 1.0, "5 a second": 5.0, "20 a second": 20.0, "100 a second": 100.0, "as fast as can be": FASTEST}
+_SPEEDS = {
+    "1 a second": 1.0,
+    "5 a second": 5.0,
+    "20 a second": 20.0,
+    "100 a second": 100.0,
+    "as fast as can be": FASTEST,
+}
 _DEFAULT_SPEED = "20 a second"
 _MOST_NOTCHES = 1000  # numbers with more get no slider
 
@@ -103,9 +109,7 @@ def _Setting(control: Control, text: str, problem: str, on_text: Callable[[str],
 def _NumberField(control: Number, text: str, problem: str, on_text: Callable[[str], None]) -> None:
     slides = (control.maximum - control.minimum) / control.step <= _MOST_NOTCHES
     with solara.Div(classes=["w-number"]):
-        solara.HTML(
-            tag="div", unsafe_innerHTML=f"{control.label} <span>({control.unit})</span>", classes=["w-label"]
-        )
+        solara.HTML(tag="div", unsafe_innerHTML=f"{control.label} <span>({control.unit})</span>", classes=["w-label"])
         with solara.Div(classes=["w-fields"] if slides else ["w-fields", "w-alone"]):
             if slides:
                 _Slider(control, float(control.default if problem else text), on_text)
@@ -161,11 +165,11 @@ def _Economy(economy: LiveEconomy, settings: Mapping[str, Setting], is_wrong: bo
                 if state.is_running:
                     solara.Button("Pause", on_click=session.pause, icon_name="mdi-pause", color="primary")
                 else:
-                    solara.Button(
-                        "Run", on_click=session.run, icon_name="mdi-play", color="primary", disabled=is_idle
-                    )
+                    solara.Button("Run", on_click=session.run, icon_name="mdi-play", color="primary", disabled=is_idle)
                 solara.Button("Step", on_click=session.step, icon_name="mdi-skip-next", outlined=True, disabled=is_idle)
-                solara.Button("Reset", on_click=session.reset, icon_name="mdi-restore", outlined=True, disabled=is_wrong)
+                solara.Button(
+                    "Reset", on_click=session.reset, icon_name="mdi-restore", outlined=True, disabled=is_wrong
+                )
                 solara.Select(label="Speed", value=speed, values=list(_SPEEDS), on_value=set_speed, dense=True)
         if is_wrong:
             solara.Warning("A setting at the left cannot be used; the economy below is the one before.", dense=True)

@@ -43,7 +43,7 @@ def run_scenario(
     out
         The folder; None makes a new one, `runs/EXPERIMENT-TIME`.
     executor
-        "serial", "local" (worker processes of this machine) or "ray"; None takes "serial" for one job, "local" for more.
+        "serial", "local" (worker processes of this machine) or "ray"; None takes "serial" for one job, else "local".
     jobs
         Cells at a time; None takes one without an executor, and as many as there are CPUs with one.
     on_start
@@ -78,8 +78,8 @@ def run_scenario(
     [[0, 0, 0, 5], [1, 0, 1, 5]]
     """
     opened = open_executor(executor, jobs)
-    place = scenario.experiment.rpartition(":")[2] if ":" in scenario.experiment else scenario.experiment
-    folder = open_run_folder(None if out is None else Path(out), place, manifest_config(scenario))
+    name = find_experiment(scenario.experiment).name
+    folder = open_run_folder(None if out is None else Path(out), name, manifest_config(scenario))
     folder.write_text("scenario.toml", scenario.as_toml())
     run_cells(scenario, folder, opened, on_start)
     return StoredRun(folder.path)

@@ -95,7 +95,9 @@ def _stored_table(task: CellTask, name: str, table: pd.DataFrame) -> bytes:
     if set(columns) & set(_KEYS):
         raise InvalidInputError(f"Table {name!r} has a column 'cell' or 'replication': these names are taken.")
     if any(index is not None for index in table.index.names):
-        raise InvalidInputError(f"Table {name!r} has the index {table.index.names}: make it columns with reset_index().")
+        raise InvalidInputError(
+            f"Table {name!r} has the index {table.index.names}: make it columns with reset_index()."
+        )
     keys = {key: np.full(len(table), number) for key, number in zip(_KEYS, (task.cell, task.replication), strict=True)}
     whole = pd.concat([pd.DataFrame(keys, index=table.index), table], axis=1)
     arrow = pa.Table.from_pandas(whole, preserve_index=False)
@@ -114,14 +116,12 @@ def _cell_row(task: CellTask, seconds: float) -> bytes:
     known = configuration_fields(find_experiment(task.experiment).config)
     types = {one.name: pa.list_(kinds[one.kind]) if one.is_tuple else kinds[one.kind] for one in known}
     before = {"cell": task.cell, "point": task.point.number, "replication": task.replication}
-    schema = pa.schema(
-        [(name, pa.int64()) for name in before] + list(types.items()) + [("seconds", pa.float64())]
-    )
+    schema = pa.schema([(name, pa.int64()) for name in before] + list(types.items()) + [("seconds", pa.float64())])
     row = {**before, **task.point.values, "seconds": seconds}
     return _file(pa.Table.from_pylist([row], schema=schema))
 
 
 def _file(table: Any) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    pq.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()

@@ -25,9 +25,7 @@ from walras.simulations.runner.points import CellTask
 
 __all__ = ["EXECUTORS", "Executor", "LocalExecutor", "RayExecutor", "SerialExecutor", "completed", "open_executor"]
 
-_ONE_THREAD: Final = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Executor(ABC):
@@ -48,7 +46,7 @@ class Executor(ABC):
     def __enter__(self) -> "Executor":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - there may be no workers
         """Stop the workers, in mid-cell if need be."""
 
 
@@ -120,7 +118,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment(_ONE_THREAD):
+        with _environment(dict.fromkeys(_THREADS, "1")):
             self._process.start()
         theirs.close()  # the worker's death is then the end of the pipe
 

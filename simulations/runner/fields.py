@@ -117,9 +117,9 @@ def field_named(known: Sequence[Field], name: str, where: str) -> Field:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give "; did you mean 'x'?" with the nearest known name, or nothing if none is near."""
+    """Give " (did you mean 'x'?)" with the nearest known name, or nothing if none is near."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def _field(config: type, name: str, hint: Any, default: Any) -> Field:
@@ -127,7 +127,7 @@ def _field(config: type, name: str, hint: Any, default: Any) -> Field:
     kinds = {kind for kind in get_args(hint) if kind is not Ellipsis} if is_tuple else {hint}
     if isinstance(hint, types.UnionType) or len(kinds) != 1 or not kinds <= set(_ATOMS):
         raise InvalidInputError(
-            f"{config.__name__}.{name} is of type {hint}; fields must be bool, int, float, str or tuples of one of them."
+            f"{config.__name__}.{name} is of type {hint}; fields must be bool, int, float, str or tuples of one."
         )
     if default is MISSING:
         raise InvalidInputError(f"{config.__name__}.{name} needs a default.")

@@ -96,7 +96,7 @@ def points_of(scenario: Scenario) -> list[Point]:
     for combination in product(*scenario.grid.values()):
         chosen = dict(zip(scenario.grid, combination, strict=True))
         for sample in samples:
-            points.append(Point(len(points), {**base, **chosen, **sample}, varied))  # noqa: PERF401 - numbered by place
+            points.append(Point(len(points), {**base, **chosen, **sample}, varied))
     config = find_experiment(scenario.experiment).config
     for point in points:
         try:
@@ -123,7 +123,10 @@ def _sobol_points(scenario: Scenario) -> list[dict[str, Any]]:
     unit: FloatArray = sequence.random_base2(math.ceil(math.log2(scenario.samples)))[: scenario.samples]
     ranges = [(field_named(scenario.fields, name, "sobol"), ends) for name, ends in scenario.sobol.items()]
     return [
-        {known.name: value_in_range(known, ends, float(share)) for (known, ends), share in zip(ranges, row, strict=True)}
+        {
+            known.name: value_in_range(known, ends, float(share))
+            for (known, ends), share in zip(ranges, row, strict=True)
+        }
         for row in unit
     ]
 

@@ -15,6 +15,7 @@ from walras.simulations.runner.store import CellStore
 
 __all__ = ["CellError", "manifest_config", "open_run_folder", "run_cells"]
 
+_FOLLOWS = ("points", "points_sha256", "cells", "generators")  # what the rest of a manifest's configuration says too
 _MOST_FAILURES = 10  # after so many failed cells a run stops: something is wrong with all of them
 
 
@@ -44,7 +45,13 @@ def open_run_folder(path: Path | None, name: str, config: dict[str, Any]) -> Run
     if not RunFolder.holds_run(path):
         return RunFolder(path, config)
     folder = RunFolder.opened(path)
-    difference = _difference(folder.manifest["config"], config)
+    stored, asked = (
+        {name: value for name, value in each.items() if name not in _FOLLOWS}
+        for each in (folder.manifest["config"], config)
+    )
+    difference = _difference(stored, asked)
+    if not difference and folder.manifest["config"] != config:
+        difference = "the same scenario, but a default of the experiment's configuration has changed since"
     if difference:
         raise InvalidInputError(
             f"{path} holds another run: {difference}. Choose another --out, or run what was begun there."
@@ -84,8 +91,8 @@ def run_cells(
             store.remove()
             return
         finished, points = store.finished(), points_of(scenario)
-        if finished or folder.manifest["status"] != "running":
-            folder.record_resumption()
+        if finished or store.damaged or folder.manifest["status"] != "running":
+            folder.record_resumption(damaged_cells=store.damaged)
         left = (task for task in cell_tasks(scenario, points) if task.cell not in finished)
         advance = on_start(len(finished), len(points) * scenario.replications - len(finished))
         failures: list[CellOutcome] = []
@@ -150,6 +157,8 @@ def _explained(failures: Sequence[CellOutcome], path: Path) -> str:
 
 def _difference(stored: Any, asked: Any, name: str = "") -> str:
     """Say where two trees of plain values differ; nothing if they do not."""
+    if isinstance(stored, dict) or isinstance(asked, dict):  # an empty table is left out
+        stored, asked = (each if each is not None else {} for each in (stored, asked))
     if isinstance(stored, dict) and isinstance(asked, dict):
         found = (
             _difference(stored.get(key), asked.get(key), f"{name}.{key}" if name else str(key))

@@ -17,13 +17,13 @@ __all__ = ["anchor_rows", "write_report"]
 def write_report(run: StoredRun) -> Path:
     """Make the figures, `anchors.csv` and `report.html` of a run anew; give the report's path."""
     anchors = run.anchors()
-    figures = {name: run.folder.write_figure(name, figure) for name, figure in run.experiment.figures(run.tables).items()}
+    figures = {
+        name: run.folder.write_figure(name, figure) for name, figure in run.experiment.figures(run.tables).items()
+    }
     rows = anchor_rows(anchors)
     run.folder.write("anchors.csv", lambda path: rows.to_csv(path, index=False))
     sections = [_question(run, figures), _anchors_section(anchors), _points_section(run), _tables_section(run)]
-    return run.folder.write_text(
-        "report.html", render_report(run.experiment.title, sections, run.folder.manifest)
-    )
+    return run.folder.write_text("report.html", render_report(run.experiment.title, sections, run.folder.manifest))
 
 
 def anchor_rows(anchors: Sequence[Anchor]) -> pd.DataFrame:
@@ -80,5 +80,6 @@ def _tables_section(run: StoredRun) -> Section:
     rows = []
     for name in run.tables:
         facts = pq.ParquetFile(run.path / f"{name}.parquet")
-        rows.append({"table": name, "rows": facts.metadata.num_rows, "columns": ", ".join(facts.schema_arrow.names)})
+        columns = ", ".join(f"{column.name}: {column.type}" for column in facts.schema_arrow)
+        rows.append({"table": name, "rows": facts.metadata.num_rows, "columns": columns})
     return Section("The rows", "Each table is a Parquet file beside this report.", table=pd.DataFrame(rows))

@@ -4,6 +4,8 @@
     RUN/cells/.00000013.4711.unfinished/                       cell 13, being written when process 4711 was killed
     RUN/failures/00000014.txt                                  why cell 14 failed
 
+The manifest says which tables there are, with the type of each column: the first cell that is stored decides.
+
 When every cell is there, `compact` joins them into RUN/TABLE.parquet, in order of the cells; it reads one at a time.
 """
 
@@ -34,6 +36,12 @@ class CellStore:
     ----------
     folder
         The run's; what a killed process left unfinished is removed.
+
+    Attributes
+    ----------
+    damaged : list of int
+        Cells that were there and could not be read (a disk that was full, a machine that lost power). They were
+        removed: they have to be run again.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -41,12 +49,13 @@ class CellStore:
         self._cells = folder.path / "cells"
         self._failures = folder.path / "failures"
         self._cells.mkdir(exist_ok=True)
-        for unfinished in self._folder.path.glob(".*.unfinished"):
-            unfinished.unlink()
-        for unfinished in self._cells.glob(".*.unfinished"):
-            shutil.rmtree(unfinished)
-        stored = min(self.finished(), default=None)
-        self._schemas = None if stored is None else self._stored_schemas(stored)
+        for unfinished in list(self._folder.path.rglob(".*.unfinished")):
+            shutil.rmtree(unfinished) if unfinished.is_dir() else unfinished.unlink()
+        self._expected: dict[str, dict[str, str]] = folder.manifest.get("facts", {}).get("tables", {})
+        self.damaged: list[int] = []
+        self._schemas: dict[str, Any] | None = None
+        for cell in sorted(self.finished()):
+            self._look_at(cell)
 
     def finished(self) -> set[int]:
         """Give the numbers of the cells that are there."""
@@ -63,6 +72,7 @@ class CellStore:
         schemas = {name: pq.read_schema(io.BytesIO(content)) for name, content in outcome.tables.items()}
         if self._schemas is None:
             self._schemas = schemas
+            self._folder.record(tables={name: _types(schema) for name, schema in schemas.items()})
         _compare(self._schemas, schemas)
         cell = outcome.task.cell
         unfinished = self._cells / f".{cell:08d}.{os.getpid()}.unfinished"
@@ -77,7 +87,13 @@ class CellStore:
         return self._folder.write_text(str(self._failure(cell).relative_to(self._folder.path)), text)
 
     def compact(self) -> None:
-        """Join the cells into a file per table."""
+        """Join the cells into a file per table.
+
+        Raises
+        ------
+        InvalidInputError
+            If a cell's file cannot be read; says which to remove.
+        """
         cells = sorted(self.finished())
         for name, schema in (self._schemas or {}).items():
             paths = (self._place(cell) / f"{name}.parquet" for cell in cells)
@@ -94,8 +110,22 @@ class CellStore:
     def _failure(self, cell: int) -> Path:
         return self._failures / f"{cell:08d}.txt"
 
-    def _stored_schemas(self, cell: int) -> dict[str, Any]:
-        return {path.stem: pq.read_schema(path) for path in sorted(self._place(cell).glob("*.parquet"))}
+    def _look_at(self, cell: int) -> None:
+        """Take note of a stored cell's schemas, or remove it if it is damaged: a file that was cut has no footer."""
+        try:
+            schemas = {path.stem: pq.read_schema(path) for path in sorted(self._place(cell).glob("*.parquet"))}
+        except (OSError, pa.ArrowException):
+            schemas = {}
+        if {name: _types(schema) for name, schema in schemas.items()} != self._expected:
+            self.damaged.append(cell)
+            shutil.rmtree(self._place(cell))
+        elif self._schemas is None:
+            self._schemas = schemas
+
+
+def _types(schema: Any) -> dict[str, str]:
+    """Give the type of each column, as text."""
+    return {column.name: str(column.type) for column in schema}
 
 
 def _compare(expected: dict[str, Any], got: dict[str, Any]) -> None:
@@ -116,6 +146,16 @@ def _compare(expected: dict[str, Any], got: dict[str, Any]) -> None:
         )
 
 
+def _read(path: Path) -> Any:
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidInputError(
+            f"{path} is damaged ({error}). Remove the folder {path.parent} and run the same again with --out: only "
+            "this cell is run anew."
+        ) from None
+
+
 def _joined(schema: Any, paths: Iterator[Path]) -> Any:
     """Give what writes the joined table to a path; groups of rows bound the memory."""
 
@@ -124,7 +164,7 @@ def _joined(schema: Any, paths: Iterator[Path]) -> Any:
         with pq.ParquetWriter(target, schema) as writer:
             for path in paths:
                 # The metadata of pandas say how many categories there are; each cell may have seen some only.
-                waiting.append(pq.read_table(path).replace_schema_metadata(schema.metadata))
+                waiting.append(_read(path).replace_schema_metadata(schema.metadata))
                 rows += waiting[-1].num_rows
                 if rows >= _GROUP_ROWS:
                     writer.write_table(pa.concat_tables(waiting).unify_dictionaries())

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, final
 
 import pandas as pd
+import pyarrow as pa
 
 from walras.market.errors import InvalidInputError
 from walras.simulations.experiments import Anchor, Experiment
@@ -12,7 +13,7 @@ from walras.simulations.run_folder import RunFolder
 from walras.simulations.runner.cell import CELLS
 from walras.simulations.runner.scenario import Scenario, find_experiment
 
-__all__ = ["StoredRun"]
+__all__ = ["StoredRun", "resuming_command"]
 
 
 @final
@@ -26,7 +27,13 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._read:
-            table = pd.read_parquet(self._paths[name])
+            try:
+                table = pd.read_parquet(self._paths[name])
+            except (OSError, pa.ArrowException) as error:
+                raise InvalidInputError(
+                    f"{self._paths[name]} cannot be read ({error}): it was changed after the run wrote it. Run the "
+                    "scenario again into another folder."
+                ) from None
             if name == CELLS:  # tuples come back as arrays
                 table = table.assign(**{column: table[column].map(_as_tuple) for column in self._tuples})
             self._read[name] = table
@@ -73,9 +80,7 @@ class StoredRun:
             raise InvalidInputError(f"{path} holds a run of another kind, without a scenario.")
         self.scenario = Scenario.read(config["scenario"], where=f"{path}/manifest.json")
         if not self.folder.is_complete:
-            raise InvalidInputError(
-                f"The run in {path} is not complete. Go on with: walras sweep {self.path / 'scenario.toml'} --out {path}"
-            )
+            raise InvalidInputError(f"The run in {path} is not complete. Go on with: {resuming_command(self.path)}")
         tuples = [field.name for field in self.scenario.fields if field.is_tuple]
         self.tables: Mapping[str, pd.DataFrame] = StoredTables(self.path, tuples)
 
@@ -87,6 +92,11 @@ class StoredRun:
     def anchors(self) -> Sequence[Anchor]:
         """Give what the tables are measured against."""
         return tuple(self.experiment.anchors(self.tables))
+
+
+def resuming_command(path: Path) -> str:
+    """Give the command that goes on with the run in a folder."""
+    return f"walras simulate {path / 'scenario.toml'} --out {path}"
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:

@@ -110,7 +110,9 @@ class _Economy:
                     Holdings("wealth", last.by_agent["wealth_cents"]),
                 ),
             ),
-            lines("Efficiency (value produced, of the most there is)", "%", efficiency=100 * rows["efficiency"].to_numpy()),
+            lines(
+                "Efficiency (value produced, of the most there is)", "%", efficiency=100 * rows["efficiency"].to_numpy()
+            ),
             self._use(last),
             lines(
                 "Money that changes hands",
@@ -129,7 +131,12 @@ class _Economy:
         nothing = float("nan")
         return (
             Reading(label="Price", value=of.get("price", nothing), unit="a unit"),
-            Reading(label="Sold", value=100 * of.get("quantity_sold", nothing) / self._costs.sum(), unit="% of all", digits=1),
+            Reading(
+                label="Sold",
+                value=100 * of.get("quantity_sold", nothing) / self._costs.sum(),
+                unit="% of all",
+                digits=1,
+            ),
             Reading(label="Efficiency", value=100 * of.get("efficiency", nothing), unit="%", digits=1),
             Reading(label="Gini of compute", value=of.get("gini_allocation", nothing)),
             Reading(label="Agents", value=float(self._costs.size), digits=0),
@@ -145,7 +152,9 @@ class _Economy:
             supply = np.array([0.0, float(self._costs.sum())]), np.full(2, self._posted)
         sold, price = float(last.totals["quantity_sold"]), float(last.totals["price"])
         return Crossing(
-            title="Bids net of the tax, supply, and the clearing" if self._tax > 0 else "Bids, supply, and the clearing",
+            title="Bids net of the tax, supply, and the clearing"
+            if self._tax > 0
+            else "Bids, supply, and the clearing",
             quantity_unit="units of compute",
             price_unit="money per unit",
             demand=demand,

@@ -107,9 +107,7 @@ class _Exchange:
             Distribution(
                 title="Lorenz curve of wealth",
                 holdings=(Holdings("wealth", wealth),),
-                theory=None
-                if law is None
-                else (law.label, law.lorenz.population_shares, law.lorenz.holding_shares),
+                theory=None if law is None else (law.label, law.lorenz.population_shares, law.lorenz.holding_shares),
             ),
             TimeSeries(
                 title="Who owns the money",
