@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from walras.llm.architectures import Layer, Projection, layers_of
-from walras.llm.population import HEAD, Population, Site
+from walras.llm.architectures import Projection, Sublayer, output_features, sublayers_of
+from walras.llm.population import Population, Site
 from walras.market.validation import finite_vector
 
 __all__ = ["magnitude_valuations", "normal_scores", "random_valuations"]
@@ -40,19 +40,17 @@ def magnitude_valuations(model: PreTrainedModel, population: Population) -> NDAr
 
     *Source*: Han et al. 2015, taken over structures (docs/reference/bibliography.md).
     """
-    layers = layers_of(model)
-    values = [_site_magnitudes(layers[site.layer], site) for site in population.sites]
+    sublayers = sublayers_of(model, population.architecture)
+    values = [_site_magnitudes(sublayers[site.sublayer], site) for site in population.sites]
     return torch.cat(values).double().cpu().numpy()
 
 
-def _site_magnitudes(layer: Layer, site: Site) -> Tensor:
+def _site_magnitudes(sublayer: Sublayer, site: Site) -> Tensor:
     """Mean absolute weight of each agent of a site, shape (agents of the site,)."""
-    names = layer.architecture
-    output = layer.attention_output if site.kind == HEAD else layer.ffn_output
-    parts = [_weight(output).T]  # rows are features that an agent owns, here and below
-    for name in names.attention_inputs if site.kind == HEAD else names.ffn_inputs:
-        rows = _weight(layer.module.get_submodule(name))
-        parts += rows.chunk(3) if site.kind == HEAD and names.fused else [rows]
+    parts = [_weight(sublayer.output).T]  # rows are features that an agent owns, here and below
+    for projection in sublayer.inputs:
+        # One projection may hold several parts, one behind the other: query, key and value, or gate and value.
+        parts += _weight(projection).chunk(max(output_features(projection) // sublayer.width, 1))
     totals = parts[0].new_zeros(len(site.widths), dtype=torch.float64)
     counts = torch.zeros_like(totals)
     for part in parts:

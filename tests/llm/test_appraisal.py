@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from walras.llm import Population
 from walras.llm.appraisal import magnitude_valuations, normal_scores, random_valuations
-from walras.llm.architectures import layers_of
+from walras.llm.architectures import sublayers_of
 from walras.market import InvalidInputError
 
 # ---------------------------------------------------------------- normal scores
@@ -69,7 +69,7 @@ PARTS = {  # by architecture, kind: (projection, whether the agents' features ar
 
 def weights_of(model: PreTrainedModel, layer: int, kind: str, index: int) -> list[Tensor]:
     """Views of all weights of an agent, found without the library's help."""
-    module = layers_of(model)[layer].module
+    module = next(sublayer.module for sublayer in sublayers_of(model) if sublayer.layer == layer)
     slices = []
     for name, dimension, parts in PARTS[model.config.model_type, kind]:
         weight = module.get_submodule(name).weight.data

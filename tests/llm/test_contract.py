@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from walras.llm import CouplingError, EconomyConfig, ModelEconomy, attach
-from walras.llm.architectures import layers_of
+from walras.llm.architectures import sublayers_of
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LinearDemand, LogitDemand
 
 BUDGETS = [0.05, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 0.99, 1.0]
@@ -143,12 +143,12 @@ def test_gates_equal_scaled_projections(model: PreTrainedModel, mode: str) -> No
 
     shares = economy.gate.clearing.allocation.tolist()
     frame = economy.population.frame().assign(share=shares)
-    for number, layer in enumerate(layers_of(scaled)):
-        for kind, projection in (("head", layer.attention_output), ("neuron_block", layer.ffn_output)):
-            mine = frame[(frame["layer"] == number) & (frame["kind"] == kind)]
-            scale = torch.tensor(np.repeat(mine["share"].to_numpy(), mine["width"]), dtype=torch.float32)
-            columns = scale if isinstance(projection, nn.Linear) else scale[:, None]  # Conv1D: (inputs, outputs)
-            projection.weight.data *= columns
+    kinds = {"attention": "head", "ffn": "neuron_block"}
+    for sublayer in sublayers_of(scaled):
+        mine = frame[(frame["layer"] == sublayer.layer) & (frame["kind"] == kinds[sublayer.kind])]
+        scale = torch.tensor(np.repeat(mine["share"].to_numpy(), mine["width"]), dtype=torch.float32)
+        columns = scale if isinstance(sublayer.output, nn.Linear) else scale[:, None]  # Conv1D: (inputs, outputs)
+        sublayer.output.weight.data *= columns
     torch.testing.assert_close(gated, logits_of(scaled, batch), rtol=1e-4, atol=1e-4)
 
 
@@ -271,10 +271,10 @@ def test_marginal_contributions_are_slopes_of_the_loss_in_the_shares(model: PreT
     loss_of(model).backward()
     contributions = economy.gate.marginal_contributions.numpy()
     economy.detach()
-    layer = layers_of(model)[1]
-    weight = layer.attention_output.weight
-    width = layer.head_dim * layer.queries_per_group
-    columns = weight[:, :width] if isinstance(layer.attention_output, nn.Linear) else weight[:width]
+    attention = next(sublayer for sublayer in sublayers_of(model) if sublayer.layer == 1)
+    weight = attention.output.weight
+    width = attention.head_dim * attention.queries_per_group
+    columns = weight[:, :width] if isinstance(attention.output, nn.Linear) else weight[:width]
     whole, step, losses = columns.detach().clone(), 3e-3, []
     for sign in (-1.0, 1.0):
         with torch.no_grad():

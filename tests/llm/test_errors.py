@@ -10,8 +10,8 @@ from torch import nn
 from transformers import (
     BertConfig,
     BertModel,
-    DistilBertConfig,
-    DistilBertModel,
+    BloomConfig,
+    BloomModel,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedModel,
@@ -26,7 +26,7 @@ from walras.llm import (
     UnsupportedModelError,
     attach,
 )
-from walras.llm.architectures import layers_of
+from walras.llm.architectures import sublayers_of
 from walras.market import (
     CapacityMarket,
     FixedSupply,
@@ -51,8 +51,8 @@ def test_every_error_is_a_market_error_and_a_builtin() -> None:
 
 
 def test_another_architecture_is_refused_with_the_supported_ones() -> None:
-    model = DistilBertModel(DistilBertConfig(vocab_size=9, dim=8, n_layers=1, n_heads=2, hidden_dim=8))
-    with pytest.raises(UnsupportedModelError, match=r"'distilbert' is not supported; supported: bert, gpt2, llama"):
+    model = BloomModel(BloomConfig(vocab_size=9, hidden_size=8, n_layer=1, n_head=2))
+    with pytest.raises(UnsupportedModelError, match=r"'bloom' is not supported; supported: bert, distilbert, .*Arch"):
         attach(model)
     assert not hasattr(model, "walras_economy")
 
@@ -98,12 +98,12 @@ class Quantised(nn.Module):
         self.weight = linear.weight
 
 
-@pytest.mark.parametrize("part", ["attention_output", "ffn_output"])
-def test_projections_of_other_kinds_are_refused(model: PreTrainedModel, part: str) -> None:
-    layer = layers_of(model)[1]
-    name = getattr(layer.architecture, part)
-    layer.module.set_submodule(name, Quantised(layer.module.get_submodule(name)))
-    with pytest.raises(UnsupportedModelError, match=rf"{name} is a Quantised"):
+@pytest.mark.parametrize("number", [2, 3])
+def test_projections_of_other_kinds_are_refused(model: PreTrainedModel, number: int) -> None:
+    sublayer = sublayers_of(model)[number]
+    name = sublayer.names.output
+    sublayer.module.set_submodule(name, Quantised(sublayer.output))
+    with pytest.raises(UnsupportedModelError, match=rf"{name} of layer 1 is a Quantised"):
         attach(model)
     assert not any(module._forward_pre_hooks for module in model.modules())
 

@@ -9,8 +9,8 @@ from tests.llm.models import DECODERS, MODELS, bids_that_close, logits_of, loss_
 from transformers import PreTrainedModel
 
 from walras.llm import CouplingError, EconomizedModel, EconomyConfig, ModelEconomy, attach, count_flops
-from walras.llm.architectures import layers_of
-from walras.llm.structure import ClosedAttention
+from walras.llm.architectures import sublayers_of
+from walras.llm.closed import ClosedAttention
 
 LENGTH = 12
 BUDGETS = [0.0, 0.2, 0.5, 0.8, 1.0]
@@ -152,7 +152,7 @@ def test_an_exported_model_trains(model: PreTrainedModel, budget: float) -> None
 
 
 def test_frozen_weights_stay_frozen(model: PreTrainedModel) -> None:
-    first = layers_of(model)[0].ffn_output
+    first = sublayers_of(model)[1].output
     first.weight.requires_grad_(False)
     exported = economy_of(model).export(0.5)
     frozen = {name for name, parameter in exported.named_parameters() if not parameter.requires_grad}
@@ -250,13 +250,10 @@ def test_the_closed_set_is_what_the_config_says(model: PreTrainedModel) -> None:
     structure = economy.export(0.5).config.walras
     frame = economy.frame(0.5)
     assert structure["base_class"] == type(model).__name__
-    for number in range(3):
-        layer = frame[(frame["layer"] == number) & frame["served"]]
-        assert structure["heads"][number] == layer[layer["kind"] == "head"]["index"].tolist()
-        neurons = [neuron for first, stop in structure["neurons"][number] for neuron in range(first, stop)]
-        blocks = layer[layer["kind"] == "neuron_block"]
-        expected = [
-            64 * index + n for index, width in zip(blocks["index"], blocks["width"], strict=True) for n in range(width)
-        ]
-        assert neurons == expected
+    assert structure["sublayers"] == list(range(6))
+    for number, kept in enumerate(structure["kept"]):
+        layer, kind = number // 2, ("head", "neuron_block")[number % 2]
+        mine = frame[(frame["layer"] == layer) & (frame["kind"] == kind)]
+        features = [feature for first, stop in kept for feature in range(first, stop)]
+        np.testing.assert_array_equal(features, np.flatnonzero(np.repeat(mine["served"], mine["width"])))
     assert np.array_equal(frame["served"], economy.hard_allocation(0.5))

@@ -1,0 +1,162 @@
+"""What stands in a model where agents were removed: sub-layers without heads or neurons, and biases shared by layers.
+
+A closed sub-layer computes nothing but its output projection's bias, which the gated model adds too. These modules
+allocate no buffers that loading would leave empty, and take and give what the modules in whose place they stand do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from walras.llm.architectures import Projection, output_features
+
+__all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAttention", "runs"]
+
+
+class ClosedInput(nn.Module):
+    """A projection into no neurons."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Give (..., 0) from (..., hidden size)."""
+        return hidden_states[..., :0]
+
+
+class ClosedProjection(nn.Module):
+    """An output projection without inputs: its bias for every token, or zeros."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__()
+        self.out_features = output_features(projection)
+        self.bias = projection.bias
+        self.register_parameter("weight", None)  # T5 looks at its type
+
+    def forward(self, nothing: Tensor) -> Tensor:
+        """Give (..., out_features) from (..., 0)."""
+        row = nothing.new_zeros(self.out_features) if self.bias is None else self.bias.to(nothing.dtype)
+        if not torch.is_grad_enabled():
+            row = row.detach()  # a view of a parameter asks for a gradient even where there is no graph
+        return row.expand(*nothing.shape[:-1], self.out_features)
+
+
+class ClosedAttention(nn.Module):
+    """Attention that has lost all its heads: what is left is the output projection's bias.
+
+    Parameters
+    ----------
+    layer_idx
+        The layer's number in a key-value cache; None for cross-attention, which keeps nothing there.
+    children
+        The output projection (already without inputs) and what follows it, where the original module applies them.
+    shared_bias
+        Whether a bias of the scores is handed on to later layers.
+    bias
+        The original module, without its projections, if it computes that bias.
+    """
+
+    def __init__(
+        self,
+        layer_idx: int | None,
+        children: Mapping[str, nn.Module],
+        *,
+        shared_bias: bool = False,
+        bias: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.layer_idx = layer_idx
+        self.shared_bias = shared_bias
+        self.path = tuple(children)
+        for name, child in children.items():
+            self.add_module(name, child)
+        self.bias = bias
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        *_: Any,
+        position_bias: Tensor | None = None,
+        past_key_values: Any = None,
+        **__: Any,
+    ) -> tuple[Tensor | None, ...]:
+        """Give attention output, (..., tokens, hidden size), or (..., tokens, 0) where the projection is outside."""
+        seen, keys = 0, hidden_states.shape[-2]
+        if past_key_values is not None and self.layer_idx is not None:
+            # Generation reads the number of cached tokens from the layers: keep one number per token.
+            cache = getattr(past_key_values, "self_attention_cache", past_key_values)
+            seen = _seen(cache, self.layer_idx)
+            token = hidden_states[..., :1].unsqueeze(1)  # (batch, 1 head, tokens, 1)
+            keys = cache.update(token, token, self.layer_idx)[0].shape[-2]
+        output = hidden_states[..., :0]
+        for name in self.path:
+            output = self.get_submodule(name)(output)
+        if not self.shared_bias:
+            return output, None
+        if position_bias is None and self.bias is not None:
+            position_bias = _whole_bias(self.bias, hidden_states, keys, seen)
+        return output, position_bias, None
+
+
+class SharedBiasAttention(nn.Module):
+    """Attention with some of its heads, in a model whose layers hand on a bias of the scores with a row for every head.
+
+    Parameters
+    ----------
+    attention
+        The original module, cut to its heads.
+    heads
+        Which heads of the whole it has left.
+    cross
+        Whether it is cross-attention, whose bias is nothing but zeros: one row, for any number of heads, is handed on.
+    """
+
+    def __init__(self, attention: nn.Module, heads: Sequence[int], *, cross: bool) -> None:
+        super().__init__()
+        self.attention = attention
+        self.runs = runs(heads)
+        self.cross = cross
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        *arguments: Any,
+        position_bias: Tensor | None = None,
+        past_key_values: Any = None,
+        **keywords: Any,
+    ) -> tuple[Tensor | None, ...]:
+        """Give attention output, the whole model's bias, and attention weights, as the original module does."""
+        mine, seen = None, 0
+        if position_bias is not None:  # (1, heads of the whole, queries, keys)
+            parts = [(0, 1)] if self.cross else self.runs
+            mine = torch.cat([position_bias[:, first:stop] for first, stop in parts], dim=1)
+        elif past_key_values is not None and not self.cross:
+            seen = _seen(getattr(past_key_values, "self_attention_cache", past_key_values), self.attention.layer_idx)
+        output, mine, *weights = self.attention(
+            hidden_states, *arguments, position_bias=mine, past_key_values=past_key_values, **keywords
+        )
+        if self.cross:
+            return output, mine[:, :1], *weights
+        if position_bias is None:
+            position_bias = _whole_bias(self.attention, hidden_states, mine.shape[-1], seen)
+        return output, position_bias, *weights
+
+
+def runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Give ascending numbers as [first, last + 1] runs."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number:
+            found[-1][1] = number + 1
+        else:
+            found.append([number, number + 1])
+    return found
+
+
+def _seen(cache: Any, layer: int) -> Any:
+    seen = cache.get_seq_length(layer)
+    return seen.clone() if isinstance(seen, Tensor) else seen  # a static cache counts on in place
+
+
+def _whole_bias(attention: nn.Module, hidden_states: Tensor, keys: int, seen: Any) -> Tensor:
+    """Give the bias of all heads, (1, heads, queries, keys)."""
+    return attention.compute_bias(hidden_states.shape[-2], keys, device=hidden_states.device, past_seen_tokens=seen)
