@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from walras.agents.labour import flat_tax_revenue, income_elasticity_in_equilibrium
 from walras.market.taxation import laffer_rate
@@ -22,7 +21,7 @@ from walras.simulations.experiments.tax_incidence import (
     buyers_share,
     config_of,
 )
-from walras.simulations.plot_style import PALETTE, panels
+from walras.simulations.plot_style import PALETTE, half_width_95, panels
 
 __all__ = ["figures"]
 
@@ -56,7 +55,8 @@ def _burden(axis: Axes, market: pd.DataFrame, config: Config) -> None:
     )
     for institution, side, colour, marker, offset, label in styles:
         rows = market[(market["institution"] == institution) & (market["levied_on"] == side)]
-        mean, error = _interval(rows, "demand_elasticity", "buyers_share")
+        grouped = rows.groupby("demand_elasticity")["buyers_share"]
+        mean, error = grouped.mean(), half_width_95(grouped)
         axis.errorbar(
             offset * mean.index.to_numpy(),
             100.0 * mean,
@@ -99,18 +99,25 @@ def _laffer(tables: Tables, config: Config) -> Figure:
     figure, (left, right) = panels(2, height=4.4)
     for number, elasticity in enumerate(config.labour_elasticities):
         _curve(left, tables, elasticity, FIXED, PALETTE[number % len(PALETTE)], f"$e$ = {elasticity:g}")
-    left.set_title("Revenue of a flat tax peaks at $1 / (1 + e)$")
+    left.set_title("Revenue of a flat tax peaks at $1 / (1 + e)$", fontsize=11)
     middle = config.labour_elasticities[len(config.labour_elasticities) // 2]
     _curve(right, tables, middle, FIXED, PALETTE[0], "wage fixed")
     _curve(right, tables, middle, FALLING, PALETTE[3], "wage falls as more is worked", config.labour_share)
     right.set_title(f"The wage rises with the tax: a later, higher peak ($e$ = {middle:g})", fontsize=11)
-    top = 108.0 * float(tables["revenue"]["revenue"].max())
+    top = 118.0 * float(tables["revenue"]["revenue"].max())
     for axis in (left, right):
         axis.set_xlabel("tax rate (%)")
         axis.set_xlim(0.0, 100.0)
         axis.set_ylim(0.0, top)
-        axis.legend(frameon=False, fontsize=8, loc="upper left")
-    left.set_ylabel("revenue (% of untaxed pay)")
+        axis.legend(
+            frameon=False,
+            fontsize=8,
+            loc="upper left",
+            title="points: households (95 %), lines: theory",
+            title_fontsize=8,
+            alignment="left",
+        )
+        axis.set_ylabel("revenue (% of untaxed pay)")
     return figure
 
 
@@ -125,7 +132,7 @@ def _curve(
 ) -> None:
     """Draw a closed form with its peak, and the simulated points with theirs."""
     response = elasticity if labour_share is None else income_elasticity_in_equilibrium(elasticity, labour_share)
-    rates = np.linspace(0.0, 1.0, 200)
+    rates = 1.0 - np.linspace(1.0, 0.0, 300) ** 3  # close together near 1, where revenue falls steeply
     axis.plot(
         100.0 * rates,
         [100.0 * flat_tax_revenue(rate, response) for rate in rates.tolist()],
@@ -133,7 +140,8 @@ def _curve(
         linewidth=1.3,
     )
     chosen = (tables["revenue"]["elasticity"] == elasticity) & (tables["revenue"]["wages"] == wages)
-    mean, error = _interval(tables["revenue"][chosen], "tax_rate", "revenue")
+    grouped = tables["revenue"][chosen].groupby("tax_rate")["revenue"]
+    mean, error = grouped.mean(), half_width_95(grouped)
     axis.errorbar(
         100.0 * mean.index.to_numpy(),
         100.0 * mean,
@@ -141,9 +149,8 @@ def _curve(
         fmt="o",
         color=colour,
         markersize=3.5,
-        capsize=2.0,
         linewidth=1.0,
-        label=f"{label}: households; line: theory",
+        label=label,
     )
     best = laffer_rate(response)
     height = 100.0 * flat_tax_revenue(best, response)
@@ -159,14 +166,6 @@ def _curve(
         fontsize=8,
         color=colour,
     )
-
-
-def _interval(rows: pd.DataFrame, by: str, column: str) -> tuple["pd.Series[float]", "pd.Series[float]"]:
-    """Give means by group, and half the width of their 95 % intervals over cells."""
-    grouped = rows.groupby(by)[column]
-    count = grouped.count()
-    students_t = stats.t.ppf(0.975, np.maximum(count.to_numpy() - 1, 1))
-    return grouped.mean(), grouped.std(ddof=1).fillna(0.0) * students_t / np.sqrt(count)
 
 
 def _range(values: tuple[float, ...]) -> tuple[float, float]:
