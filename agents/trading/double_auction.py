@@ -183,8 +183,8 @@ class DoubleAuctionPeriod:
         policy = checked_policy("DoubleAuctionPeriod.policy", self.policy)
         if isinstance(policy, LearningPolicy):
             raise InvalidInputError(
-                f"DoubleAuctionPeriod.policy must be one that remembers nothing, got {policy!r}: DoubleAuctionLaboratory "
-                "runs traders who learn."
+                f"DoubleAuctionPeriod.policy must be one that remembers nothing, got {policy!r}: "
+                "DoubleAuctionLaboratory runs traders who learn."
             )
         object.__setattr__(self, "ceiling", ceiling)
         most = whole_number("DoubleAuctionPeriod.most_quotes", self.most_quotes, minimum=1)

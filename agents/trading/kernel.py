@@ -100,8 +100,12 @@ def margin_quote(side: int, limit: int, margin: float, ceiling: int) -> int:
     return min(price, limit) if side == BUY else max(price, limit)
 
 
-def wanted_move(side: int, price: float, active: bool, shout_side: int, shout_price: int, accepted: bool) -> int:  # noqa: FBT001
-    """Give whether a margin trader wants to raise or lower its price after a shout."""
+def wanted_move(side: int, price: int, active: bool, shout_side: int, shout_price: int, accepted: bool) -> int:  # noqa: FBT001
+    """Give whether a margin trader wants to raise or lower its price after a shout.
+
+    `price` is what it would quote, in whole cents: with the fractions kept, a buyer at 187.2 that shouts 187 in vain
+    would believe that it offers more than what was refused, and never move.
+    """
     if side == SELL:
         if accepted and price <= shout_price:
             return RAISE
@@ -148,7 +152,7 @@ def learn(memory: Memory, draws: FloatArray, shout_side: int, shout_price: int, 
         used, units = memory.used[trader], memory.units[trader]
         limit = memory.limits[trader, min(used, units - 1)]
         margin = margins[trader, MARGIN]
-        price = margin_price(limit, margin)
+        price = margin_quote(side, limit, margin, registers[CEILING])
         move = wanted_move(side, price, used < units, shout_side, shout_price, accepted)
         if move != STAY:
             margins[trader, MARGIN], margins[trader, MOMENTUM] = adapt_margin(

@@ -1,4 +1,4 @@
-"""The double-auction laboratory: traders with induced values and costs, day after day, in which no cent is made or lost.
+"""The double-auction laboratory: traders with induced values and costs, day after day; no cent is made or lost.
 
 **A day.** All limits are renewed: each buyer may buy, and each seller sell, so many units. Again and again one of the
 traders with units left is picked at random, all alike, and quotes a price by its policy. A bid *improves* if it is
@@ -106,7 +106,7 @@ class DoubleAuctionLaboratory(Model):
     >>> smith = InducedMarket(values=range(325, 50, -25), costs=range(75, 350, 25), ceiling=400)
     >>> laboratory = DoubleAuctionLaboratory(smith, ZeroIntelligenceQuotes(), rng=0, tax_rate=0.05)
     >>> days = laboratory.run(days=20)
-    >>> bool(0.85 < days["efficiency"].mean() < 1.0), len(laboratory.trades) == days["trades"].sum()
+    >>> bool(0.85 < days["efficiency"].mean() < 1.0), len(laboratory.trades) == int(days["trades"].sum())
     (True, True)
     >>> laboratory.ledger.total == 22 * laboratory.opening_wealth
     True
@@ -127,7 +127,12 @@ class DoubleAuctionLaboratory(Model):
         most_days: int = 100_000,
         most_trades: int = 100_000,
     ) -> None:
-        super().__init__(rng)
+        if isinstance(rng, bool) or not isinstance(rng, np.random.Generator | int | np.integer):
+            raise InvalidInputError(f"rng must be a numpy Generator or an integer seed, got {rng!r}.")
+        generator = np.random.default_rng(rng)
+        state = generator.bit_generator.state
+        super().__init__(generator)
+        generator.bit_generator.state = state  # Mesa draws a number to seed `self.random`, which is not used here
         self.market = instance_of("market", market, InducedMarket)
         self._tax_rate = fraction("tax_rate", tax_rate)
         self._most_quotes = whole_number("most_quotes", most_quotes, minimum=1)
@@ -167,7 +172,8 @@ class DoubleAuctionLaboratory(Model):
         self._quotes = 0
         self._trade_rows: list[tuple[int, ...]] = []
         self._nothing = Standing(-1, market.ceiling + 1, market.ceiling)
-        self._clear_quotes()
+        self._standing = self._nothing
+        self._makers: dict[Side, Trader] = {}
 
     @property
     def tax_rate(self) -> float:
@@ -261,8 +267,10 @@ class DoubleAuctionLaboratory(Model):
         trader = self._picked(next(self._draws))
         draw = next(self._draws)
         self._quotes += 1
-        if isinstance(trader, Dealer) and not self._turn(trader, draw):
-            return
+        if isinstance(trader, Dealer):
+            side_draw, draw = draw, 2.0 * draw % 1.0  # one draw serves for two: its first binary digit, and the others
+            if not self._turn(trader, side_draw):
+                return
         side = trader.situation.side
         price = self._price_of(trader, draw)
         if isinstance(trader, Dealer):
@@ -360,7 +368,7 @@ class DoubleAuctionLaboratory(Model):
 
     def _clear_quotes(self) -> None:
         self._standing = self._nothing
-        self._makers: dict[Side, Trader] = {}
+        self._makers = {}
 
     def _close(self) -> None:
         """Collect the goods, rebate the tax, and keep what the day was."""
@@ -394,8 +402,8 @@ def policies_of(policy: Policies, market: InducedMarket) -> list[QuotingPolicy |
     policies = list(policy) if isinstance(policy, Sequence) else [policy] * count
     if len(policies) != count:
         raise InvalidInputError(
-            f"policy: expected one for all, or one for each of {market.buyers} buyers and {market.sellers} sellers, got "
-            f"{len(policies)}."
+            f"policy: expected one for all, or one for each of {market.buyers} buyers and {market.sellers} sellers, "
+            f"got {len(policies)}."
         )
     return [checked_policy("policy", one) for one in policies]
 

@@ -13,8 +13,9 @@ learning rate b and the inertia g (Widrow-Hoff with momentum),
 
     momentum <- g momentum + (1 - g) b (target - p),        m <- (p + momentum) / L - 1.
 
-In the published market a shout lasts for a moment. Here quotes stand, and improve, and what is shouted in vain because
-it does not improve is heard too: without that, traders behind the standing quotes would learn nothing and never move.
+Prices are compared, and shouted, in whole cents. In the published market a shout lasts for a moment. Here quotes stand,
+and improve, and what is shouted in vain because it does not improve is heard too: without that, traders behind the
+standing quotes would learn nothing and never move.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from walras.agents.trading.kernel import STAY, adapt_margin, margin_price, margin_quote, wanted_move
+from walras.agents.trading.kernel import STAY, adapt_margin, margin_quote, wanted_move
 from walras.agents.trading.quoting import Shout, Situation, Standing
 from walras.market import InvalidInputError
 from walras.market.order_book import Side
@@ -120,7 +121,7 @@ class ZeroIntelligencePlus:
     ) -> MarginState:
         """Give the state after a shout, with two draws for the target."""
         side, limit = int(situation.side), situation.limit
-        price = margin_price(limit, state.margin)
+        price = margin_quote(side, limit, state.margin, standing.ceiling)
         move = wanted_move(side, price, situation.active, int(shout.side), shout.price, shout.accepted)
         if move == STAY:
             return state

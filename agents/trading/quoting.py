@@ -55,12 +55,15 @@ class Situation:
         Whether it has units left to trade today.
     goods
         Units that it holds.
+    is_dealer
+        Whether it trades for its own account.
     """
 
     side: Side
     limit: int
     active: bool
     goods: int
+    is_dealer: bool = False
 
 
 @final
@@ -124,9 +127,7 @@ class LearningPolicy(Protocol):
         """Give a price (cents) from a uniform draw in [0, 1)."""
         ...
 
-    def hear(
-        self, state: Any, situation: Situation, standing: Standing, shout: Shout, draws: Sequence[float]
-    ) -> Any:
+    def hear(self, state: Any, situation: Situation, standing: Standing, shout: Shout, draws: Sequence[float]) -> Any:
         """Give the state after a shout.
 
         Parameters

@@ -145,7 +145,9 @@ class DaySummary:
             self._part(days[first : first + step], trades[edges[first] : edges[min(first + step, len(days))]])
             for first in range(0, len(days), step)
         ]
-        return {name: np.concatenate([part[name] for part in parts]).astype(dtype) for name, dtype in DAY_COLUMNS.items()}
+        return {
+            name: np.concatenate([part[name] for part in parts]).astype(dtype) for name, dtype in DAY_COLUMNS.items()
+        }
 
     def _part(self, days: IntArray, trades: IntArray) -> dict[str, IntArray | FloatArray]:
         count = len(days)

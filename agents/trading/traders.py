@@ -124,7 +124,7 @@ class Dealer(Trader):
 
     def turn(self, side: Side, limit: int) -> None:
         """Look to one side of the market, where a quote at `limit` is as far as it may go."""
-        self.situation = Situation(side, limit, active=True, goods=self.goods)
+        self.situation = Situation(side, limit, active=True, goods=self.goods, is_dealer=True)
 
     @property
     def worth(self) -> int:
@@ -132,4 +132,4 @@ class Dealer(Trader):
         return 0
 
     def _own_situation(self) -> Situation:
-        return Situation(self.side, 0, active=True, goods=self.goods)
+        return Situation(self.side, 0, active=True, goods=self.goods, is_dealer=True)
