@@ -4,6 +4,7 @@ A closed sub-layer computes nothing but its output projection's bias, which the 
 allocate no buffers that loading would leave empty, and take and give what the modules in whose place they stand do.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from walras.llm.architectures import Projection, output_features
 
-__all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAttention", "runs"]
+__all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAttention", "bias_only", "runs"]
 
 
 class ClosedInput(nn.Module):
@@ -52,7 +53,7 @@ class ClosedAttention(nn.Module):
     shared_bias
         Whether a bias of the scores is handed on to later layers.
     bias
-        The original module, without its projections, if it computes that bias.
+        What computes that bias, where the original module does (`bias_only`).
     """
 
     def __init__(
@@ -113,8 +114,11 @@ class SharedBiasAttention(nn.Module):
     def __init__(self, attention: nn.Module, heads: Sequence[int], *, cross: bool) -> None:
         super().__init__()
         self.attention = attention
-        self.runs = runs(heads)
+        self.rows = [[0, 1]] if cross else runs(heads)
         self.cross = cross
+        self.bias = bias_only(attention)
+        if self.bias is not None:
+            attention.relative_attention_bias = _ColumnsOf(self.bias.relative_attention_bias, self.rows)
 
     def forward(
         self,
@@ -127,18 +131,38 @@ class SharedBiasAttention(nn.Module):
         """Give attention output, the whole model's bias, and attention weights, as the original module does."""
         mine, seen = None, 0
         if position_bias is not None:  # (1, heads of the whole, queries, keys)
-            parts = [(0, 1)] if self.cross else self.runs
-            mine = torch.cat([position_bias[:, first:stop] for first, stop in parts], dim=1)
-        elif past_key_values is not None and not self.cross:
+            mine = _pieces(position_bias, self.rows, dim=1)
+        elif self.bias is not None and past_key_values is not None:
             seen = _seen(getattr(past_key_values, "self_attention_cache", past_key_values), self.attention.layer_idx)
         output, mine, *weights = self.attention(
             hidden_states, *arguments, position_bias=mine, past_key_values=past_key_values, **keywords
         )
         if self.cross:
             return output, mine[:, :1], *weights
-        if position_bias is None:
-            position_bias = _whole_bias(self.attention, hidden_states, mine.shape[-1], seen)
+        if position_bias is None and self.bias is not None:
+            position_bias = _whole_bias(self.bias, hidden_states, mine.shape[-1], seen)
         return output, position_bias, *weights
+
+
+class _ColumnsOf(nn.Module):
+    """Some columns of a table that another module owns, and that is saved there."""
+
+    def __init__(self, table: nn.Module, columns: list[list[int]]) -> None:
+        super().__init__()
+        self.owned_elsewhere = (table,)
+        self.columns = columns
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return _pieces(self.owned_elsewhere[0](rows), self.columns, dim=-1)
+
+
+def bias_only(attention: nn.Module) -> nn.Module | None:
+    """Give a module that shares nothing with an attention but its table of biases; None if it has none."""
+    if not getattr(attention, "has_relative_attention_bias", False):
+        return None
+    shell = copy.copy(attention)
+    shell.__dict__["_modules"] = {"relative_attention_bias": attention.relative_attention_bias}
+    return shell
 
 
 def runs(numbers: Sequence[int]) -> list[list[int]]:
@@ -150,6 +174,11 @@ def runs(numbers: Sequence[int]) -> list[list[int]]:
         else:
             found.append([number, number + 1])
     return found
+
+
+def _pieces(tensor: Tensor, kept: list[list[int]], *, dim: int) -> Tensor:
+    # Slices, not an index: it would have to lie on the device, and loading would leave it empty.
+    return torch.cat([tensor.narrow(dim, first, stop - first) for first, stop in kept], dim)
 
 
 def _seen(cache: Any, layer: int) -> Any:

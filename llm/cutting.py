@@ -7,7 +7,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from walras.llm.architectures import Attention, Projection, Sublayer, output_features
-from walras.llm.closed import ClosedAttention, ClosedInput, ClosedProjection, SharedBiasAttention
+from walras.llm.closed import ClosedAttention, ClosedInput, ClosedProjection, SharedBiasAttention, bias_only
 
 __all__ = ["cut", "keep_heads", "keep_neurons"]
 
@@ -62,16 +62,11 @@ def _close(sublayer: Sublayer, attention: nn.Module) -> None:
     assert isinstance(names, Attention)
     inside = [name for name in (names.output, names.dropout) if name and name.startswith(names.module + ".")]
     children = {name.removeprefix(names.module + "."): layer.get_submodule(name) for name in inside}
-    bias = None
-    if names.shared_bias and not names.cross and getattr(attention, "has_relative_attention_bias", False):
-        bias = attention  # all that is used of it is its table of biases
-        for name in (*names.inputs, *inside):
-            delattr(attention, name.removeprefix(names.module + "."))
     closed = ClosedAttention(
         None if names.cross else getattr(attention, "layer_idx", None),
         children,
         shared_bias=names.shared_bias,
-        bias=bias,
+        bias=bias_only(attention) if names.shared_bias else None,
     )
     layer.set_submodule(names.module, closed.train(attention.training))
     _drop_norm(sublayer)

@@ -18,7 +18,7 @@ def count_flops(model: PreTrainedModel, *, sequence_length: int) -> int:
     Parameters
     ----------
     sequence_length
-        Tokens in the sequence.
+        Tokens in the sequence; a decoder beside an encoder reads as many.
 
     Returns
     -------
@@ -31,9 +31,12 @@ def count_flops(model: PreTrainedModel, *, sequence_length: int) -> int:
     """
     device = next(model.parameters()).device
     tokens = torch.zeros((1, sequence_length), dtype=torch.long, device=device)
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = tokens
     counter = FlopCounterMode(display=False)
     with evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+        model(**inputs)
     return int(counter.get_total_flops())
 
 

@@ -102,10 +102,14 @@ class Stack:
         The list's name, relative to the base model (`model.base_model`).
     sublayers
         The sub-layers of each layer, in the order in which they are computed.
+    entry
+        The module by which every forward pass enters the layers, relative to the base model (`""`, itself): the market
+        clears before it. By default the module that holds the list.
     """
 
     layers: str
     sublayers: tuple[SublayerNames, ...]
+    entry: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sublayers", tuple(self.sublayers))
@@ -147,6 +151,7 @@ class Architecture:
             "stacks": [
                 {
                     "layers": stack.layers,
+                    "entry": stack.entry,
                     "sublayers": [{"kind": type(names).__name__, **asdict(names)} for names in stack.sublayers],
                 }
                 for stack in self.stacks
@@ -166,6 +171,7 @@ class Architecture:
                             kinds[names["kind"]](**{key: value for key, value in names.items() if key != "kind"})
                             for names in stack["sublayers"]
                         ),
+                        stack["entry"],
                     )
                     for stack in plain["stacks"]
                 )

@@ -1,7 +1,7 @@
 """The sub-layers of a model, found by the names that its architecture lists."""
 
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import torch
 from torch import nn
@@ -160,14 +160,18 @@ def sublayers_of(model: PreTrainedModel, architecture: Architecture | None = Non
 
 
 def entry_points(model: PreTrainedModel, architecture: Architecture) -> tuple[nn.Module, ...]:
-    """Give the modules by which a forward pass may enter the layers: the base model, and the encoder of two stacks.
-
-    Generation calls the encoder on its own, before the model.
-    """
-    if len(architecture.stacks) == 1:
-        return (model.base_model,)
-    encoder = architecture.stacks[0].layers.rpartition(".")[0]
-    return (model.base_model, model.base_model.get_submodule(encoder))
+    """Give the modules by which forward passes enter the layers, each once: the market clears before them."""
+    entries: list[nn.Module] = []
+    for stack in architecture.stacks:
+        if _find(model.base_model, stack.layers) is None:
+            continue
+        name = stack.layers.rpartition(".")[0] if stack.entry is None else stack.entry
+        entry = _find(model.base_model, name)
+        if entry is None:
+            raise UnsupportedModelError(f"There is no {name!r} in {type(model.base_model).__name__}.")
+        if entry not in entries:
+            entries.append(entry)
+    return tuple(entries)
 
 
 def input_features(projection: Projection) -> int:
@@ -183,17 +187,22 @@ def output_features(projection: Projection) -> int:
 def _layers(model: PreTrainedModel, architecture: Architecture) -> list[tuple[nn.Module, tuple[SublayerNames, ...]]]:
     found = []
     for stack in architecture.stacks:
-        try:
-            layers = model.base_model.get_submodule(stack.layers)
-        except AttributeError:
-            continue  # an encoder without its decoder, for one
-        found += [(module, stack.sublayers) for module in layers]
+        layers = _find(model.base_model, stack.layers)
+        if layers is not None:  # an encoder may stand without its decoder
+            found += [(module, stack.sublayers) for module in layers]
     if not found:
         raise UnsupportedModelError(
             f"{type(model).__name__} has no layers under {[stack.layers for stack in architecture.stacks]} of its base "
             f"model, a {type(model.base_model).__name__}."
         )
     return found
+
+
+def _find(module: nn.Module, name: str) -> Any:
+    try:
+        return module.get_submodule(name)
+    except AttributeError:
+        return None
 
 
 def _kind(names: SublayerNames) -> str:
@@ -209,13 +218,11 @@ def _check(sublayer: Sublayer, model: PreTrainedModel) -> None:
         (names.module, names.dropout) if isinstance(names, Attention) else ()
     )
     for name in (*names.inputs, names.output, *(name for name in optional if name is not None)):
-        try:
-            sublayer.module.get_submodule(name)
-        except AttributeError as error:
+        if _find(sublayer.module, name) is None:
             raise UnsupportedModelError(
                 f"There is no {name!r} in {where}, a {type(sublayer.module).__name__} with "
                 f"{[child for child, _ in sublayer.module.named_children()]}."
-            ) from error
+            )
     rows = [output_features(projection) for projection in sublayer.inputs]
     width, heads = sublayer.width, sublayer.query_heads
     if isinstance(names, FeedForward):

@@ -100,8 +100,9 @@ def _t5(*, gated: bool) -> Architecture:
     cross_attention = _t5_attention("layer.1.EncDecAttention", "layer.1.layer_norm", cross=True)
     return Architecture(
         (
+            # Generation runs the encoder on its own, and then the whole model with what it gave, token by token.
             Stack("encoder.block", (self_attention, feed_forward(1))),
-            Stack("decoder.block", (self_attention, cross_attention, feed_forward(2))),
+            Stack("decoder.block", (self_attention, cross_attention, feed_forward(2)), entry=""),
         )
     )
 

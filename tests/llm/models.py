@@ -31,6 +31,7 @@ __all__ = [
     "logits_of",
     "loss_of",
     "random_bids",
+    "randomised",
     "tokens",
 ]
 
@@ -53,7 +54,7 @@ def bert() -> PreTrainedModel:
         pad_token_id=PADDING,
         num_labels=3,
     )
-    return _randomised(BertForSequenceClassification(config))
+    return randomised(BertForSequenceClassification(config))
 
 
 def gpt2() -> PreTrainedModel:
@@ -70,7 +71,7 @@ def gpt2() -> PreTrainedModel:
         attn_pdrop=0.0,
         **SPECIAL,
     )
-    return _randomised(GPT2LMHeadModel(config))
+    return randomised(GPT2LMHeadModel(config))
 
 
 def llama() -> PreTrainedModel:
@@ -85,14 +86,15 @@ def llama() -> PreTrainedModel:
         max_position_embeddings=32,
         **SPECIAL,
     )
-    return _randomised(LlamaForCausalLM(config))
+    return randomised(LlamaForCausalLM(config))
 
 
 MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {"bert": bert, "gpt2": gpt2, "llama": llama}
 DECODERS = ("gpt2", "llama")
 
 
-def _randomised(model: PreTrainedModel) -> PreTrainedModel:
+def randomised(model: PreTrainedModel) -> PreTrainedModel:
+    """Give every parameter random values, in place, and put the model into evaluation mode."""
     generator = torch.Generator().manual_seed(17)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
