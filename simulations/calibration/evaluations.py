@@ -134,11 +134,15 @@ class Evaluations:
         for line in self._file.read_text(encoding="utf-8").splitlines():
             try:
                 stored = json.loads(line)
-            except ValueError:  # the line that was being written when the process was killed
+                key = tuple(stored["key"])
+                known = {name: float(stored[name]) for name in ("value", "seconds")}
+            except (ValueError, TypeError, KeyError):  # the line that was being written when the process was killed
                 continue
             whole.append(line)
-            self._known[tuple(stored["key"])] = {name: stored[name] for name in ("value", "seconds")}
-        self._file.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+            self._known[key] = known
+        beside = self._file.with_suffix(".unfinished")
+        beside.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+        beside.replace(self._file)
 
 
 @final

@@ -43,7 +43,7 @@ class Measure:
     Examples
     --------
     >>> import pandas as pd
-    >>> from walras.simulations import Measure
+    >>> from walras.simulations.calibration import Measure
     >>> periods = pd.DataFrame({"instrument": ["tax", "cap", "tax"], "welfare": [1.0, 5.0, 2.0]})
     >>> Measure(table="periods", column="welfare", where={"instrument": "tax"}).of({"periods": periods})
     1.5
@@ -71,7 +71,7 @@ class Measure:
         Raises
         ------
         InvalidInputError
-            If there is no such table, column or row, or the number is not finite.
+            If there is no such table, column or row, the column holds no numbers, or the number is not finite.
         """
         if self.table not in tables:
             raise InvalidInputError(
@@ -86,6 +86,8 @@ class Measure:
         values = self._column(rows, self.column)
         if not len(values):
             raise InvalidInputError(f"Table {self.table!r} has no rows.")
+        if not pd.api.types.is_numeric_dtype(values):
+            raise InvalidInputError(f"Column {self.column!r} of {self.table!r} holds no numbers but {values.dtype}.")
         return finite_number(str(self), STATISTICS[self.statistic](values))
 
     def _column(self, rows: pd.DataFrame, name: str) -> "pd.Series[Any]":
