@@ -3,10 +3,27 @@
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, StepDemand
-from walras.market.validation import finite_number, positive_number
+from walras.llm.architectures import Architecture
+from walras.llm.bidders import SequenceBids
+from walras.llm.incentives import ConcentrationTax
+from walras.llm.population import HEAD, NEURON_BLOCK, checked_agents
+from walras.llm.resources import RESOURCES, Flops, Resource
+from walras.llm.wealth import WealthDynamics
+from walras.market import (
+    CapacityMarket,
+    FixedSupply,
+    InvalidInputError,
+    LogitDemand,
+    PerUnitTax,
+    PostedPrice,
+    PriceCollar,
+    StepDemand,
+)
+from walras.market.validation import boolean, finite_number, positive_number
 
-__all__ = ["EconomyConfig", "checked_budget"]
+__all__ = ["SCOPES", "EconomyConfig", "checked_budget"]
+
+SCOPES = ("global", "layer")
 
 
 @final
@@ -17,41 +34,133 @@ class EconomyConfig:
     Parameters
     ----------
     mechanism
-        A capacity market with smooth demand (logit or linear) and fixed supply. Costs are shares of the agents' FLOPs,
-        so its quantity is the budget, a fraction of them.
+        A capacity market with smooth demand (logit or linear). Costs are shares of what all agents use of the scarce
+        resource, so its quantity is the budget, a fraction of that. The supply rule is the instrument:
+        `FixedSupply(budget)`, a cap (with `free_disposal=True` the price never falls below 0, and agents that are
+        worth less stay closed); `PostedPrice(price)`, the paper's lambda, in loss per unit: there is no budget, and
+        agents choose; `PriceCollar(budget, floor, ceiling)`, a cap whose price is bounded. A `PerUnitTax`, one rate or
+        one per agent, counts in the loss (`walras.llm.incentives`).
     budget
         In place of the mechanism's quantity, in [0, 1].
     block_width
         Neurons in one block.
+    agents
+        Who takes part: `"head"` (key-value groups under grouped queries) or `"attention"` (whole sub-layers), and
+        `"neuron_block"` or `"ffn"`; or one of the two alone. What is not named is always served and costs nothing.
+    architecture
+        The names of the model's layers; by default those of walras's table, by `model_type`.
     sequence_length
         Tokens at which attention is costed; None takes 128, or the model's maximum if that is less.
     valuation_gain
         By how much valuations learn faster than weights (see `MarketGate`).
+    resource
+        What is scarce: `"flops"`, `"parameters"`, `"kv_cache"`, `"latency"`, or a `Resource`.
+    scope
+        `"global"`: all agents in one market, at one price; `"layer"`: a market and a price for each layer, each of
+        which sells the same fraction.
+    bids
+        `SequenceBids()` for valuations that depend on the sequence; None for static ones.
+    concentration
+        A progressive tax on layers or sites that use more than their part; None for none.
+    rebate
+        Whether what agents owe comes back in equal lump sums: the loss then keeps its value, and its incentives.
+    wealth
+        Whether agents earn, pay, and may bid only what they own; None for agents with credit.
     """
 
     mechanism: CapacityMarket = field(default_factory=lambda: CapacityMarket(FixedSupply(1.0), LogitDemand(1.0)))
     budget: float | None = None
     block_width: int = 64
+    agents: tuple[str, ...] = (HEAD, NEURON_BLOCK)
+    architecture: Architecture | None = None
     sequence_length: int | None = None
     valuation_gain: float = 100.0
+    resource: Resource | str = field(default_factory=Flops)
+    scope: str = "global"
+    bids: SequenceBids | None = None
+    concentration: ConcentrationTax | None = None
+    rebate: bool = False
+    wealth: WealthDynamics | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mechanism, CapacityMarket):
-            raise InvalidInputError(f"EconomyConfig.mechanism must be a CapacityMarket, got {self.mechanism!r}.")
-        if not isinstance(self.mechanism.supply, FixedSupply):
-            raise InvalidInputError(
-                "EconomyConfig.mechanism must have a FixedSupply, since a budget is a quantity; "
-                f"got {self.mechanism.supply!r}."
-            )
-        if isinstance(self.mechanism.demand, StepDemand):
-            raise InvalidInputError(
-                "EconomyConfig.mechanism must have smooth demand (LogitDemand or LinearDemand): step demand has no "
-                "gradient to learn from. In evaluation whole agents are served anyway."
-            )
+        _check_mechanism(self.mechanism)
         positive_number("EconomyConfig.valuation_gain", self.valuation_gain)
-        budget = checked_budget(self.mechanism.supply.quantity if self.budget is None else self.budget)
+        object.__setattr__(self, "agents", checked_agents(self.agents))
+        if not isinstance(self.architecture, Architecture | None):
+            raise InvalidInputError(f"EconomyConfig.architecture must be an Architecture, got {self.architecture!r}.")
+        object.__setattr__(self, "resource", _resource(self.resource))
+        if self.scope not in SCOPES:
+            raise InvalidInputError(f"EconomyConfig.scope must be one of {list(SCOPES)}, got {self.scope!r}.")
+        for name, kind in (("bids", SequenceBids), ("concentration", ConcentrationTax), ("wealth", WealthDynamics)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise InvalidInputError(f"EconomyConfig.{name} must be None or a {kind.__name__}, got {value!r}.")
+        boolean("EconomyConfig.rebate", self.rebate)
+        self._set_budget()
+        self._check_together()
+
+    def _set_budget(self) -> None:
+        supply = self.mechanism.supply
+        if isinstance(supply, PostedPrice):
+            if self.budget is not None:
+                raise InvalidInputError(
+                    f"EconomyConfig.budget is a quantity, and the mechanism posts a price ({supply.price}): give one "
+                    "of the two. A cap whose price is bounded is a PriceCollar."
+                )
+            return
+        budget = checked_budget(supply.quantity if self.budget is None else self.budget)  # type: ignore[union-attr]
         object.__setattr__(self, "budget", budget)
-        object.__setattr__(self, "mechanism", replace(self.mechanism, supply=FixedSupply(budget)))
+        object.__setattr__(self, "mechanism", replace(self.mechanism, supply=replace(supply, quantity=budget)))
+
+    def _check_together(self) -> None:
+        if self.wealth is not None and self.posts_a_price:
+            raise InvalidInputError(
+                "EconomyConfig.wealth needs a cap or a collar: under a posted price the loss already pays for compute, "
+                "in another money than the agents' own."
+            )
+        owes = self.posts_a_price or self.concentration is not None or self.mechanism.tax != PerUnitTax()
+        owes = owes or self.mechanism.supply != FixedSupply(self.budget or 0.0)
+        if self.rebate and not owes:
+            raise InvalidInputError("EconomyConfig.rebate has nothing to give back: there is no tax and no price rule.")
+
+    @property
+    def posts_a_price(self) -> bool:
+        """Whether agents face a posted price, and there is no budget."""
+        return isinstance(self.mechanism.supply, PostedPrice)
+
+
+def _check_mechanism(mechanism: object) -> None:
+    if not isinstance(mechanism, CapacityMarket):
+        raise InvalidInputError(f"EconomyConfig.mechanism must be a CapacityMarket, got {mechanism!r}.")
+    if not isinstance(mechanism.supply, FixedSupply | PostedPrice | PriceCollar):
+        raise InvalidInputError(
+            "EconomyConfig.mechanism must have a FixedSupply (a cap), a PostedPrice or a PriceCollar, got "
+            f"{mechanism.supply!r}: a model's compute has no rising marginal cost."
+        )
+    if isinstance(mechanism.demand, StepDemand):
+        raise InvalidInputError(
+            "EconomyConfig.mechanism must have smooth demand (LogitDemand or LinearDemand): step demand has no "
+            "gradient to learn from. In evaluation whole agents are served anyway."
+        )
+    if not isinstance(mechanism.tax, PerUnitTax):
+        raise InvalidInputError(
+            f"EconomyConfig.mechanism must have a PerUnitTax, got {mechanism.tax!r}: valuations are learned up to a "
+            "constant, so that a fraction of the price means nothing."
+        )
+
+
+def _resource(resource: Resource | str) -> Resource:
+    if isinstance(resource, str):
+        if resource not in RESOURCES:
+            raise InvalidInputError(
+                f"EconomyConfig.resource must be one of {list(RESOURCES)}, or a Resource; got {resource!r}."
+            )
+        return RESOURCES[resource]
+    if isinstance(resource, type) or not isinstance(resource, Resource):
+        raise InvalidInputError(
+            f"EconomyConfig.resource must have a name, a unit and amounts(model, population); got {resource!r}."
+        )
+    return resource
 
 
 def checked_budget(budget: float) -> float:

@@ -1,6 +1,8 @@
 """`attach`: make a transformers model an economy that runs at any compute budget."""
 
 import copy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -11,15 +13,19 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from walras.llm.architectures import layers_of
+from walras.llm.architectures import entry_points, sublayers_of
+from walras.llm.bidders import Bidder, pooled_embeddings
+from walras.llm.callback import EconomyCallback
 from walras.llm.config import EconomyConfig, checked_budget
 from walras.llm.errors import CouplingError, UnsupportedModelError
 from walras.llm.gate import MarketGate
-from walras.llm.population import HEAD, Population, Site
-from walras.llm.schedule import EconomyCallback, ElasticBudget
+from walras.llm.importance import first_order_valuations
+from walras.llm.population import Population, Site
+from walras.llm.resources import amounts_of
+from walras.llm.schedule import BudgetSchedule, ElasticBudget
 from walras.llm.structure import shrink, structure_of
 from walras.market import InvalidInputError
-from walras.market.validation import finite_vector, positive_number
+from walras.market.validation import finite_number, finite_vector, positive_number
 
 __all__ = ["ModelEconomy", "attach"]
 
@@ -63,6 +69,8 @@ class ModelEconomy:
         Its agents and their costs.
     gate
         The market's module inside the model.
+    amounts
+        What each agent uses of the scarce resource, in its unit, shape (n,).
     """
 
     def __init__(self, model: PreTrainedModel, config: EconomyConfig) -> None:
@@ -75,21 +83,38 @@ class ModelEconomy:
             length = min(128, _longest_sequence(model))
         self.model = model
         self.config = config
-        self.population = Population.of(model, sequence_length=length, block_width=config.block_width)
+        self.population = Population.of(
+            model,
+            sequence_length=length,
+            block_width=config.block_width,
+            agents=config.agents,
+            architecture=config.architecture,
+        )
         if any(parameter.is_meta for parameter in model.parameters()):
             raise UnsupportedModelError("The model has no weights (meta device): load it onto a device first.")
-        gate = MarketGate(self.population, config.mechanism, valuation_gain=config.valuation_gain)
+        self.amounts = amounts_of(config.resource, model, self.population)  # type: ignore[arg-type]
+        bidder = Bidder(config.bids, model, self.population) if config.bids else None
+        gate = MarketGate(self.population, config, costs=self.amounts / self.amounts.sum(), bidder=bidder)
         self.gate = gate.to(model.device).train(model.training)
         model.add_module(GATE_NAME, self.gate)
         self._hooks = self._register_hooks()
 
     def _register_hooks(self) -> list[RemovableHandle]:
-        hooks = [self.model.base_model.register_forward_pre_hook(_ClearMarket(self.gate))]
-        layers = layers_of(self.model)
+        architecture = self.population.architecture
+        # Bids that depend on the input need what the base model is called with.
+        reads_input = self.gate.bidder is not None
+        entries = (self.model.base_model,) if reads_input else entry_points(self.model, architecture)
+        hooks = [module.register_forward_pre_hook(_ClearMarket(self.gate), with_kwargs=True) for module in entries]
+        if self.gate.is_priced:
+            hooks.append(self.model.register_forward_hook(_AddLevy(self.gate), with_kwargs=True))
+        sublayers = sublayers_of(self.model, architecture)
         for site in self.population.sites:
-            layer = layers[site.layer]
-            projection = layer.attention_output if site.kind == HEAD else layer.ffn_output
-            hooks.append(projection.register_forward_pre_hook(_ScaleFeatures(self.gate, site)))
+            sublayer, scale = sublayers[site.sublayer], _ScaleFeatures(self.gate, site)
+            if site.is_whole and sublayer.post_norm is not None:
+                # One share for all features would be normalised away: it scales what joins the residual stream.
+                hooks.append(sublayer.post_norm.register_forward_hook(_ScaleOutput(scale)))
+            else:
+                hooks.append(sublayer.output.register_forward_pre_hook(scale))
         return hooks
 
     def detach(self) -> PreTrainedModel:
@@ -102,14 +127,30 @@ class ModelEconomy:
         return self.model
 
     def set_budget(self, budget: float) -> None:
-        """Set the fraction of the agents' FLOPs that may be used, in [0, 1], from the next forward pass on."""
+        """Set the fraction of the agents' resource that may be used, in [0, 1], from the next forward pass on."""
         self._require_attached()
+        self._require_budgets("set_price() sets the price, and hard_allocation() and export() take a budget")
         self.gate.budget.fill_(checked_budget(budget))
 
     @property
     def budget(self) -> float:
-        """Fraction of the agents' FLOPs that may be used."""
+        """Fraction of the agents' resource (FLOPs by default) that may be used."""
+        self._require_budgets("economy.price is the price")
         return float(self.gate.budget)
+
+    def set_price(self, price: float) -> None:
+        """Set the posted price (money per unit), from the next forward pass on."""
+        self._require_attached()
+        if not self.config.posts_a_price:
+            raise CouplingError("The economy has a budget, and the market finds its price: set_budget() instead.")
+        self.gate.budget.fill_(finite_number("price", price))
+
+    @property
+    def price(self) -> float:
+        """The posted price, or else what the last forward pass cleared at: the mean of all markets (money per unit)."""
+        if self.config.posts_a_price:
+            return float(self.gate.budget)
+        return float("nan") if self.gate.clearing is None else float(self.gate.clearing.price.detach().mean())
 
     def set_temperature(self, temperature: float) -> None:
         """Set the scale of the demand rule (money per unit), above 0, from the next forward pass on."""
@@ -136,24 +177,128 @@ class ModelEconomy:
         values = finite_vector("valuations", valuations, length=len(self.population))
         self.gate.set_valuations(torch.from_numpy(values).to(self.gate.raw_valuations))
 
-    def hard_allocation(self, budget: float | None = None) -> NDArray[np.bool_]:
-        """Which agents are served at a budget (the present one by default), whole agents only, shape (n,)."""
-        fraction = self.budget if budget is None else checked_budget(budget)
+    def initialise_valuations(self, batches: Iterable[Mapping[str, Tensor]]) -> NDArray[np.float64]:
+        """Set each agent's valuation to its first-order importance per unit of cost, and give them, shape (n,).
+
+        Parameters
+        ----------
+        batches
+            What the model is called with, labels included: some dozens of batches of the task.
+
+        Notes
+        -----
+        *Source*: `walras.llm.importance`.
+        """
+        self._require_attached()
+        self.set_valuations(first_order_valuations(self.model, self.gate, batches))
+        return self.valuations
+
+    @property
+    def bids(self) -> NDArray[np.float64]:
+        """What agents bid (money per unit): their valuations, as far as their wealth reaches; shape (n,)."""
+        return self.gate.bids.double().cpu().numpy()
+
+    @property
+    def wealth(self) -> NDArray[np.float64] | None:
+        """What each agent owns (money), shape (n,); None without wealth."""
+        return None if self.gate.purse is None else self.gate.purse.wealth.cpu().numpy().copy()
+
+    def levy(self) -> Tensor | None:
+        """What agents owe at the last soft forward pass, as a differentiable term of the loss.
+
+        A model that is called with labels in training mode adds it to its loss by itself. Whoever makes a loss of the
+        logits adds it there. None where nothing is owed, or no longer.
+        """
+        return self.gate.levy
+
+    def hard_allocation(
+        self, budget: float | None = None, *, inputs: Mapping[str, Tensor] | None = None
+    ) -> NDArray[np.bool_]:
+        """Which agents are served at a budget (the present budget or price by default), whole agents only.
+
+        Parameters
+        ----------
+        inputs
+            What the model is called with, where bids depend on the sequence.
+
+        Returns
+        -------
+        array
+            Shape (n,); (sequences, n) with `inputs`.
+        """
+        pooled = None
+        if self.gate.bidder is not None:
+            if inputs is None:
+                raise CouplingError(
+                    "Bids depend on the sequence, so no one set of agents is served: give inputs=, or fix the "
+                    "valuations at their mean with fix_valuations()."
+                )
+            with torch.no_grad():
+                pooled = pooled_embeddings(self.model, (), dict(inputs))
+        level, posted = self.gate.budget, None
+        if budget is not None:
+            level, posted = level.new_tensor(checked_budget(budget)), False
+        return self.gate.serve(level, pooled=pooled, posted=posted).allocation.cpu().numpy() > 0.5
+
+    def fix_valuations(self, batches: Iterable[Mapping[str, Tensor]]) -> NDArray[np.float64]:
+        """Replace valuations that depend on the sequence by their mean over some sequences, for good.
+
+        The bidder and its cost are gone; `export` works then.
+
+        Parameters
+        ----------
+        batches
+            What the model is called with.
+
+        Returns
+        -------
+        array
+            The mean valuations, shape (n,).
+        """
+        self._require_attached()
+        if self.gate.bidder is None:
+            raise CouplingError("The valuations do not depend on the sequence: there is nothing to fix.")
+        added, sequences = torch.zeros_like(self.gate.raw_valuations, dtype=torch.float64), 0
         with torch.no_grad():
-            supply = self.gate.budget.new_tensor(fraction)
-            shares = self.gate.hard_market(self.gate.valuations, self.gate.costs, supply=supply).allocation
-        return shares.cpu().numpy() > 0.5
+            for batch in batches:
+                pooled = pooled_embeddings(self.model, (), {k: v.to(self.model.device) for k, v in batch.items()})
+                added += self.gate.bidder(pooled).double().sum(0)
+                sequences += len(pooled)
+            if sequences == 0:
+                raise InvalidInputError("batches is empty: the mean needs at least one sequence.")
+            self.gate.raw_valuations += (added / sequences).to(self.gate.raw_valuations)
+        self.gate.bidder, self.gate.overhead = None, 0.0
+        return self.valuations
 
     def frame(self, budget: float | None = None) -> pd.DataFrame:
         """Give one row per agent: its place, costs, valuation, and whether it is served at a budget.
 
-        Columns: kind, layer, index, width (input features), cost_flops (one sequence), cost (share of all agents'
-        FLOPs), valuation (money per unit), served. It is the population that
-        `walras.agents.compute.ComputeEconomy` loads.
+        Columns: kind, layer, index, width (input features), cost_flops (one sequence), cost (share of what all agents
+        use of the scarce resource), valuation (what it bids, money per unit), served; with another resource than FLOPs
+        a column `cost_<resource>` in its unit; with wealth, a column wealth (money). It is the population that
+        `walras.agents.compute.load_population` reads.
         """
-        return self.population.frame().assign(valuation=self.valuations, served=self.hard_allocation(budget))
+        table = self.population.frame().assign(cost=self.gate.costs.cpu().numpy())
+        if self.config.resource.name != "flops":  # type: ignore[union-attr]
+            table[f"cost_{self.config.resource.name}"] = self.amounts  # type: ignore[union-attr]
+        table = table.assign(valuation=self.bids, served=self.hard_allocation(budget))
+        return table if self.wealth is None else table.assign(wealth=self.wealth)
 
-    def callback(self, schedule: ElasticBudget | None = None) -> EconomyCallback:
+    def save_population(self, path: str | Path, budget: float | None = None) -> None:
+        """Write `frame(budget)` to a `.csv` or `.parquet` file, for a simulation of the same agents without the model.
+
+        Agents that use nothing of the scarce resource are not for sale, and are left out.
+        """
+        path, table = Path(path), self.frame(budget)
+        if path.suffix not in (".csv", ".parquet"):
+            raise InvalidInputError(f"path must end in .csv or .parquet, got {str(path)!r}.")
+        table = table[table["cost"] > 0.0]
+        if path.suffix == ".csv":
+            table.to_csv(path, index=False)
+        else:
+            table.to_parquet(path, index=False)
+
+    def callback(self, schedule: BudgetSchedule | None = None) -> EconomyCallback:
         """Give the Trainer callback that sets the budget and the temperature of each training step."""
         self._require_attached()
         return EconomyCallback(self, schedule or ElasticBudget())
@@ -179,11 +324,18 @@ class ModelEconomy:
         for module in exported.modules():
             for hook in self._hooks:  # a copied module has its hooks under the numbers of the original's
                 module._forward_pre_hooks.pop(hook.id, None)
-        return shrink(exported, structure_of(self.population, open_agents)).eval()
+                module._forward_pre_hooks_with_kwargs.pop(hook.id, None)
+                module._forward_hooks_with_kwargs.pop(hook.id, None)
+                module._forward_hooks.pop(hook.id, None)
+        return shrink(exported, structure_of(self.population, open_agents), self.config.architecture).eval()
 
     def _require_attached(self) -> None:
         if not self._hooks:
             raise CouplingError("The economy is detached from its model: attach() a new one.")
+
+    def _require_budgets(self, instead: str) -> None:
+        if self.config.posts_a_price:
+            raise CouplingError(f"The economy posts a price, and has no budget: {instead}.")
 
 
 class _ClearMarket:
@@ -195,8 +347,29 @@ class _ClearMarket:
     def __init__(self, gate: MarketGate) -> None:
         self.gate = gate
 
-    def __call__(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        self.gate.clear()
+    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        needs_sequences = self.gate.bidder is not None and self.gate.given is None and self.gate.mode != "open"
+        self.gate.clear(pooled_embeddings(module, arguments, named) if needs_sequences else None)
+
+
+class _AddLevy:
+    """Hook that adds what agents owe to the loss that a model gives in training."""
+
+    def __init__(self, gate: MarketGate) -> None:
+        self.gate = gate
+
+    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> Any:
+        levy, labels = self.gate.levy, named.get("labels")
+        if levy is None or not module.training or labels is None or not self.gate.levies_itself:
+            return output
+        self.gate.levy = None  # nobody else may add it again
+        # A loss that is a part of an accumulated batch's bears that part of the levy.
+        of_batch = named.get("num_items_in_batch")
+        part = 1.0 if of_batch is None else (labels != -100).sum() / of_batch
+        if isinstance(output, tuple):
+            return (output[0] + part * levy, *output[1:])
+        output.loss = output.loss + part * levy
+        return output
 
 
 class _ScaleFeatures:
@@ -206,6 +379,8 @@ class _ScaleFeatures:
         self.gate = gate
         self.agents = site.agents
         self.width = site.widths[0] if len(set(site.widths)) == 1 else None
+        if len(site.widths) == 1:
+            self.width = 1  # one share, broadcast over all features
         self.widths = torch.tensor(site.widths)
 
     def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -222,6 +397,16 @@ class _ScaleFeatures:
         parts = features.unflatten(0, (gates.shape[0], -1))
         gates = gates.view(gates.shape[0], *(1,) * (features.ndim - 1), -1)
         return ((parts * gates).flatten(0, 1), *rest)
+
+
+class _ScaleOutput:
+    """Hook that scales a module's output by the share of its site's one agent."""
+
+    def __init__(self, scale: _ScaleFeatures) -> None:
+        self.scale = scale
+
+    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
+        return self.scale(module, (output,))[0]
 
 
 def _longest_sequence(model: PreTrainedModel) -> int:

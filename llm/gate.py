@@ -1,15 +1,21 @@
 """The market inside the model: learned valuations in, one gate per agent out, cleared once per forward pass."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from walras.llm.bidders import Bidder
+from walras.llm.config import EconomyConfig
+from walras.llm.incentives import GroupTax, group_of_agents
+from walras.llm.marketplace import Marketplace, Sale, scale_of
 from walras.llm.population import Population
-from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LinearDemand, LogitDemand, StepDemand
-from walras.market.operators import OperatorClearing, compile_mechanism
+from walras.llm.wealth import Purse
+from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, PostedPrice, PriceCollar
+from walras.market.operators import OperatorClearing
 
 __all__ = ["MarketGate"]
 
@@ -25,12 +31,15 @@ class MarketGate(nn.Module):
     Parameters
     ----------
     population
-        The agents, whose costs are shares of all agents' FLOPs.
-    mechanism
-        A capacity market with smooth demand and fixed supply; its quantity is the budget, a fraction of those FLOPs.
-    valuation_gain
-        By how much the valuations learn faster than the weights. It acts on the step of optimisers that normalise the
-        gradient (Adam and its like), as a learning rate of its own would.
+        The agents.
+    config
+        The rules. `valuation_gain` acts on the step of optimisers that normalise the gradient (Adam and its like), as a
+        learning rate of its own would.
+    costs
+        What each agent uses of the scarce resource, as a share of what all use, shape (n,); by default the population's
+        shares of FLOPs.
+    bidder
+        The network that adds to valuations what a sequence says, if there is one.
 
     Attributes
     ----------
@@ -39,13 +48,24 @@ class MarketGate(nn.Module):
     costs
         Buffer of shape (n,), float64, adding up to 1.
     budget, temperature
-        Scalar buffers: fraction of the agents' FLOPs, and scale of the demand rule (money per unit).
+        Scalar buffers: fraction of the agents' resource (under a posted price, the price), and scale of the demand rule
+        (money per unit).
+    prices
+        Of the last forward pass, shape (..., markets): one, or one for each layer.
+    levy
+        What agents owe, as a term of the loss (`walras.llm.incentives`); None where the last pass had none.
+    levies_itself
+        Whether a model that gives a loss adds the levy to it; a trainer that adds it elsewhere says False.
     lanes
         Budgets of several models side by side in one soft forward pass, shape (lanes,), in place of `budget`; the
-        batch holds as many equal parts, one behind the other. None outside of such a pass.
+        batch holds as many equal parts, one behind the other. None outside of such a pass. If it requires a gradient,
+        it collects the derivative of the loss in each budget.
     given
         Called once a forward pass for shares from elsewhere, shape (n,) or (lanes, n), in place of the market's: other
         methods' gates. None for the market.
+    observed
+        Ones of shape (n,) that require a gradient, to stand for the shares of open passes and collect the loss's
+        gradient over several of them. None makes new ones in each pass (which torch.compile does not take).
     """
 
     raw_valuations: nn.Parameter
@@ -53,32 +73,60 @@ class MarketGate(nn.Module):
     budget: Tensor
     temperature: Tensor
 
-    def __init__(self, population: Population, mechanism: CapacityMarket, *, valuation_gain: float) -> None:
+    def __init__(
+        self,
+        population: Population,
+        config: EconomyConfig,
+        *,
+        costs: ArrayLike | None = None,
+        bidder: Bidder | None = None,
+    ) -> None:
         super().__init__()
-        self.valuation_gain = valuation_gain
-        self.soft_market = compile_mechanism(mechanism)
-        self.hard_market = compile_mechanism(replace(mechanism, demand=StepDemand(divisible=False)))
+        shares = np.array(population.costs if costs is None else costs, dtype=np.float64)
+        mechanism = config.mechanism
+        self.valuation_gain = config.valuation_gain
+        self.rebate = config.rebate
+        self.marketplace = Marketplace(mechanism, shares, _market_of_agent(population, config.scope))
         self.raw_valuations = nn.Parameter(torch.zeros(len(population)))
-        self.register_buffer("costs", torch.from_numpy(population.costs))
-        self.register_buffer("budget", torch.tensor(_quantity(mechanism), dtype=torch.float64))
-        self.register_buffer("temperature", torch.tensor(_scale(mechanism), dtype=torch.float64))
+        self.register_buffer("costs", torch.from_numpy(shares))
+        self.register_buffer("budget", torch.tensor(_level(mechanism), dtype=torch.float64))
+        self.register_buffer("temperature", torch.tensor(scale_of(mechanism), dtype=torch.float64))
+        self.bidder = bidder
+        self.overhead = 0.0 if bidder is None else bidder.flops / float(population.costs_flops.sum())
+        self.group_tax = GroupTax(config.concentration, population, self.costs) if config.concentration else None
+        self.purse = Purse(config.wealth, self.costs) if config.wealth else None
+        self._limits_by_temperature = isinstance(mechanism.demand, LogitDemand)
+        self.prices: Tensor | None = None
+        self.levy: Tensor | None = None
+        self.levies_itself = True
         self.mode: str | None = None
         self.lanes: Tensor | None = None
         self.given: Callable[[], Tensor] | None = None
+        self.observed: Tensor | None = None
         self.clearing: OperatorClearing | None = None
         self._supply: Tensor | None = None
         self._open: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tensors of the last forward pass behind when the module is copied or pickled."""
-        return {**self.__dict__, "clearing": None, "_supply": None, "_open": None, "lanes": None, "given": None}
+        return {
+            **self.__dict__,
+            "clearing": None,
+            "_supply": None,
+            "_open": None,
+            "lanes": None,
+            "given": None,
+            "observed": None,
+        } | dict.fromkeys(("prices", "levy"))
 
     def _apply(self, fn: Any, recurse: bool = True) -> "MarketGate":  # noqa: FBT001, FBT002 (torch's signature)
         """Follow the model to another device, but not to a lower precision: rounded costs do not add up to 1."""
-        exact = dict(self.named_buffers(recurse=False))
+        exact = dict(self.named_buffers())
         super()._apply(fn, recurse)
         for name, buffer in exact.items():
-            setattr(self, name, buffer.to(getattr(self, name).device))
+            owner, _, leaf = name.rpartition(".")
+            module = self.get_submodule(owner)
+            setattr(module, leaf, buffer.to(getattr(module, leaf).device))
         return self
 
     @property
@@ -98,29 +146,128 @@ class MarketGate(nn.Module):
         """Whether the next forward pass clears smooth demand."""
         return self.training if self.mode is None else self.mode == "soft"
 
-    def clear(self) -> OperatorClearing:
-        """Clear the market at the present budget and remember the outcome for the gates of this forward pass."""
-        self._supply = self._open = None
+    @property
+    def bids(self) -> Tensor:
+        """What agents bid whatever the sequence (money per unit): valuations, as far as wealth reaches; shape (n,)."""
+        return self._limited(self.valuations.detach(), None)
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether agents owe anything beside the price of a cap, so that the loss has a levy."""
+        supply = self.marketplace.supply
+        cap = isinstance(supply, FixedSupply) and not supply.free_disposal
+        return not cap or self.marketplace.has_taxes or self.group_tax is not None
+
+    def clear(self, pooled: Tensor | None = None) -> OperatorClearing:
+        """Clear the market at the present budget and remember the outcome for the gates of this forward pass.
+
+        Parameters
+        ----------
+        pooled
+            What the bidder reads, shape (sequences, features); None for bids that do not depend on sequences.
+        """
+        self._supply = self._open = self.prices = self.levy = None
         if self.given is not None:
             shares = self.given()
             sold = (shares.detach() * self.costs).sum(-1)
             self.clearing = OperatorClearing(shares, torch.full_like(sold, torch.nan), sold)
         elif self.mode == "open":
-            self._open = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
+            self._open = self.observed
+            if self._open is None:
+                self._open = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
             # Valuations have no say, but must be in the graph: data parallel training waits for each gradient.
-            shares = self._open + 0.0 * self.raw_valuations
+            shares = self._open + 0.0 * self._all_parameters()
             self.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
         elif self.is_soft:
-            # A leaf of its own: after the backward pass its gradient is the loss's derivative in the budget.
-            budget = self.budget if self.lanes is None else self.lanes
-            self._supply = budget.float().clone().requires_grad_(torch.is_grad_enabled())
-            self.clearing = self.soft_market(
-                self.valuations, self.costs.float(), supply=self._supply, temperature=self.temperature.float()
-            )
+            self.clearing = self._clear_softly(pooled)
         else:
             with torch.no_grad():
-                self.clearing = self.hard_market(self.valuations, self.costs, supply=self.budget)
+                self.clearing = self._summarised(self.serve(self.budget, pooled=pooled), 1)
         return self.clearing
+
+    def _clear_softly(self, pooled: Tensor | None) -> OperatorClearing:
+        supply = self.budget if self.lanes is None else self.lanes
+        level = supply.float().clone()
+        if supply.requires_grad:
+            self._supply = supply
+        elif not self.marketplace.posts_a_price and not torch.compiler.is_compiling():
+            # A leaf of its own: after the backward pass its gradient is the loss's derivative in the budget. The
+            # compiler wants leaves made outside, such as `lanes` that require a gradient.
+            level = self._supply = level.requires_grad_(torch.is_grad_enabled())
+        temperature, costs = self.temperature.float(), self.costs.float()
+        bids, level = self._bids(self.valuations, pooled, temperature, level)
+        sale = self.marketplace(
+            bids, costs, level=level, temperature=temperature, posted=self.marketplace.posts_a_price
+        )
+        if torch.is_grad_enabled():
+            if self.is_priced:
+                self.levy = self._owed(sale, costs, level)
+            if self.purse is not None and self.training and sale.allocation.requires_grad:
+                sale.allocation.register_hook(_SettleAccounts(self, sale))
+        return self._summarised(sale, supply.numel())
+
+    @torch.no_grad()
+    def serve(self, budget: Tensor, *, pooled: Tensor | None = None, posted: bool | None = None) -> Sale:
+        """Serve whole agents, in descending order of bid, at a budget (or `posted` price); exact.
+
+        Parameters
+        ----------
+        posted
+            Whether `budget` is a price; by default it is if the supply rule posts one.
+        """
+        posted = self.marketplace.posts_a_price if posted is None else posted
+        bids, level = self._bids(self.valuations, pooled, None, budget)
+        return self.marketplace(bids, self.costs, level=level, temperature=None, posted=posted)
+
+    def _bids(
+        self, valuations: Tensor, pooled: Tensor | None, temperature: Tensor | None, level: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Give bids, shape (..., n), and what is left for the agents of each budget, shape (...)."""
+        if pooled is not None and self.bidder is not None:
+            added = self.bidder(pooled)  # (sequences, n)
+            valuations = valuations + added + (self.valuation_gain - 1.0) * added.detach()
+            if not self.marketplace.posts_a_price:  # the bidder's own cost; nobody needs to bid for the whole
+                level = torch.where(level < 1.0, (level - self.overhead).clamp(min=0.0), level)
+            level = level.reshape(-1)
+            level = level.repeat_interleave(len(pooled) // len(level))  # one lane's sequences side by side
+        return self._limited(valuations, temperature), level
+
+    def _limited(self, valuations: Tensor, temperature: Tensor | None) -> Tensor:
+        if self.purse is None:
+            return valuations
+        return self.purse.limited(valuations, self.costs, temperature if self._limits_by_temperature else None)
+
+    def _owed(self, sale: Sale, costs: Tensor, level: Tensor) -> Tensor:
+        """What agents owe on average over lanes and sequences, as a term of the loss."""
+        use = costs * sale.allocation
+        prices = sale.prices.detach().nan_to_num(0.0, 0.0, 0.0)
+        owed = torch.zeros_like(use[..., 0])
+        if isinstance(self.marketplace.supply, PostedPrice):
+            owed = owed + (self.marketplace.prices_of_agents(prices) * use).sum(-1)
+        elif self.marketplace.is_held:
+            # Less the price of the cap: 0 while it binds, as if there were no bounds.
+            excess = use - costs * level.detach().unsqueeze(-1)
+            owed = owed + (self.marketplace.prices_of_agents(prices) * excess).sum(-1)
+        if self.marketplace.has_taxes:
+            owed = owed + (self.marketplace.taxes.float() * use).sum(-1)
+        if self.group_tax is not None:
+            owed = owed + self.group_tax(use)
+        owed = owed.mean()
+        return owed - owed.detach() if self.rebate else owed
+
+    def _all_parameters(self) -> Tensor:
+        """Something of shape (n,) that every parameter has a part in."""
+        return self.raw_valuations + sum(p.sum() for p in self.parameters() if p is not self.raw_valuations)
+
+    def _summarised(self, sale: Sale, lanes: int) -> OperatorClearing:
+        """Keep the prices of all markets; give the mean price and quantity of each lane (a number without lanes)."""
+        self.prices = sale.prices
+        price = sale.prices.squeeze(-1) if sale.prices.shape[-1] == 1 else sale.prices.mean(-1)
+        sold = sale.quantity_sold
+        if price.ndim > 0 and (self.lanes is None or self.bidder is not None):
+            shape = (lanes, -1) if self.lanes is not None else (-1,)
+            price, sold = price.reshape(shape).mean(-1), sold.reshape(shape).mean(-1)
+        return OperatorClearing(sale.allocation, price, sold)
 
     def shares(self, agents: slice) -> Tensor:
         """Shares of some agents in the present forward pass, shape (agents,) or (lanes, agents)."""
@@ -148,15 +295,27 @@ class MarketGate(nn.Module):
         return -float(self._supply.grad.sum())
 
 
-def _quantity(mechanism: CapacityMarket) -> float:
+class _SettleAccounts:
+    """Called with the loss's gradient in the shares: agents pay, and are paid for what they contributed."""
+
+    def __init__(self, gate: MarketGate, sale: Sale) -> None:
+        self.gate = gate
+        self.shares = sale.allocation.detach()
+        self.prices = gate.marketplace.prices_of_agents(sale.prices.detach())
+
+    def __call__(self, gradient: Tensor) -> None:
+        purse = self.gate.purse
+        if purse is not None:
+            purse.settle(self.shares, gradient, self.prices, self.gate.costs)
+
+
+def _market_of_agent(population: Population, scope: str) -> np.ndarray:
+    return group_of_agents(population, "layer") if scope == "layer" else np.zeros(len(population), dtype=np.int64)
+
+
+def _level(mechanism: CapacityMarket) -> float:
+    """The budget, or the posted price."""
     match mechanism.supply:
-        case FixedSupply(quantity=quantity):
-            return quantity
-    raise InvalidInputError(f"A gate needs a FixedSupply, got {mechanism.supply!r}.")
-
-
-def _scale(mechanism: CapacityMarket) -> float:
-    match mechanism.demand:
-        case LogitDemand(temperature=scale) | LinearDemand(width=scale):
-            return scale
-    raise InvalidInputError(f"A gate needs smooth demand, got {mechanism.demand!r}.")
+        case PostedPrice(price=level) | FixedSupply(quantity=level) | PriceCollar(quantity=level):
+            return level
+    raise InvalidInputError(f"A gate needs a FixedSupply, a PostedPrice or a PriceCollar, got {mechanism.supply!r}.")

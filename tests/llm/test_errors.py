@@ -28,13 +28,14 @@ from walras.llm import (
 )
 from walras.llm.architectures import sublayers_of
 from walras.market import (
+    AdValoremTax,
     CapacityMarket,
+    ElasticSupply,
     FixedSupply,
     InfeasibleError,
     InvalidInputError,
     LogitDemand,
     MarketError,
-    PostedPrice,
     StepDemand,
 )
 
@@ -126,7 +127,8 @@ def test_base_models_can_be_attached_too() -> None:
     ("mechanism", "message"),
     [
         (CapacityMarket(FixedSupply(0.5), StepDemand()), "smooth demand"),
-        (CapacityMarket(PostedPrice(0.5), LogitDemand(1.0)), "FixedSupply.*PostedPrice"),
+        (CapacityMarket(ElasticSupply(0.5, 1.0, 1.0), LogitDemand(1.0)), "FixedSupply.*PostedPrice.*ElasticSupply"),
+        (CapacityMarket(FixedSupply(0.5), LogitDemand(1.0), AdValoremTax(0.1)), "PerUnitTax.*AdValoremTax"),
         (FixedSupply(0.5), "must be a CapacityMarket"),
         (CapacityMarket(FixedSupply(1.5), LogitDemand(1.0)), r"\[0, 1\]; got 1.5"),
     ],
