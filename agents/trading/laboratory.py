@@ -147,18 +147,9 @@ class DoubleAuctionLaboratory(Model):
         for dealer in self._dealers:
             dealer.goods = goods
         self._stock = market.worths(Side.SELL).size
-        # Price, trader and unit, those that can gain most last.
         self._all_units = [
-            sorted(
-                (
-                    (limit, trader, unit)
-                    for trader in self.traders[: market.buyers + market.sellers]
-                    if trader.side is side
-                    for unit, limit in enumerate(trader.limits)
-                ),
-                key=lambda entry, side=side: (int(side) * entry[0], -entry[2]),
-            )
-            for side in (Side.BUY, Side.SELL)
+            self._units(self.traders[: market.buyers]),
+            self._units(self.traders[market.buyers : market.buyers + market.sellers]),
         ]
         self._learners = [trader for trader in self.traders if trader.learning is not None]
         self._draws = draw_stream(self.rng)
@@ -380,6 +371,12 @@ class DoubleAuctionLaboratory(Model):
         tax = int(trades[:, 8].sum())
         rebate = self.treasury.rebate() if self._tax_rate > 0.0 else 0
         self._records.add(np.array([[self._day, self._quotes, tax, rebate, exhausted]], dtype=np.int64), trades)
+
+    @staticmethod
+    def _units(traders: Sequence[Trader]) -> list[tuple[int, Trader, int]]:
+        """Limit, trader and number of each unit of a side, those that can gain most last."""
+        units = [(limit, trader, unit) for trader in traders for unit, limit in enumerate(trader.limits)]
+        return sorted(units, key=lambda entry: (int(entry[1].side) * entry[0], -entry[2]))
 
     def _create_traders(self, policies: Sequence[QuotingPolicy | LearningPolicy]) -> tuple[Trader, ...]:
         traders: list[Trader] = []

@@ -114,7 +114,7 @@ class Laboratories(RuleBasedStateMachine):
 
 
 TestLaboratories = Laboratories.TestCase
-TestLaboratories.settings = settings(max_examples=25, stateful_step_count=6, deadline=None)
+TestLaboratories.settings = settings(max_examples=40, stateful_step_count=6, deadline=None)
 
 
 @pytest.mark.parametrize(
