@@ -1,18 +1,24 @@
 """The compiled capacity market: shapes, types and numbers are checked here, then the functional operators clear."""
 
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from walras.market.capacity import CapacityMarket
 from walras.market.demand import LinearDemand, LogitDemand, StepDemand
 from walras.market.errors import InfeasibleError, InvalidInputError
-from walras.market.operators.capacity import OperatorClearing, capacity_allocation
+from walras.market.operators.capacity import OperatorClearing
+from walras.market.operators.capacity_rules import Bids, clear_market
 from walras.market.operators.inputs import number_like
 from walras.market.operators.shapes import broadcast_shape
-from walras.market.operators.solve import LINEAR, LOGIT, common_dtype, relative_tolerance, share_of, well_formed
-from walras.market.operators.step import refuse_gradients, step_allocation
+from walras.market.operators.solve import common_dtype, relative_tolerance
 from walras.market.operators.straight_through import straight_through
-from walras.market.supply import FixedSupply, PostedPrice
+from walras.market.supply import ElasticSupply, FixedSupply, LinearSupply, PostedPrice, PriceCollar
+from walras.market.taxation.ad_valorem import AdValoremTax
 from walras.market.taxation.per_unit import PerUnitTax
 
 __all__ = ["CapacityOperator"]
@@ -34,18 +40,9 @@ class CapacityOperator(nn.Module):
 
     def __init__(self, mechanism: CapacityMarket, *, hard: bool = False, check_values: bool = False) -> None:
         super().__init__()
-        supply, tax = mechanism.supply, mechanism.tax
-        if not (isinstance(supply, PostedPrice) or (isinstance(supply, FixedSupply) and not supply.free_disposal)):
-            raise InvalidInputError(
-                f"compile_mechanism does not know {supply!r} yet: it compiles FixedSupply without free disposal, and "
-                "PostedPrice. Clear the market with CapacityMarket.clear."
-            )
-        if not isinstance(tax, PerUnitTax):
-            raise InvalidInputError(
-                f"compile_mechanism does not know the tax {tax!r} yet: it compiles PerUnitTax. Clear the market with "
-                "CapacityMarket.clear."
-            )
         self.mechanism, self.hard, self.check_values = mechanism, hard, check_values
+        self._rates = _rates_of(mechanism)
+        self._whole = replace(mechanism, demand=StepDemand(divisible=False)) if hard else None
         self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
     def extra_repr(self) -> str:
@@ -59,6 +56,7 @@ class CapacityOperator(nn.Module):
         *,
         supply: Tensor | float | None = None,
         tax: Tensor | float | None = None,
+        ad_valorem: Tensor | float | None = None,
         temperature: Tensor | float | None = None,
         mask: Tensor | None = None,
     ) -> OperatorClearing:
@@ -69,9 +67,12 @@ class CapacityOperator(nn.Module):
         valuations, costs
             Money per unit, and units when fully served (above 0); shape (..., n), broadcast against each other.
         supply
-            In place of the specification's number: the quantity of a fixed supply, or the posted price; shape (...).
+            In place of the specification's number, shape (...): the quantity of a fixed supply or a collar, the posted
+            price, the reference quantity of an elastic supply, the intercept of a linear one.
         tax
-            In place of its tax rates; shape (..., n), or (n,), or a number.
+            In place of its per-unit tax rates; shape (..., n), or (n,), or a number.
+        ad_valorem
+            In place of its ad valorem rates (fractions of the price, above -1), likewise.
         temperature
             In place of its temperature (logit demand) or width (linear demand); shape (...).
         mask
@@ -93,57 +94,28 @@ class CapacityOperator(nn.Module):
             Step demand, when an input requires a gradient: the allocation jumps, and its derivative is 0 elsewhere.
         """
         self._check_tensors(valuations, costs, mask)
-        dtype = common_dtype(valuations, costs, supply, tax, temperature)
+        dtype = common_dtype(valuations, costs, supply, tax, ad_valorem, temperature)
         valuations, costs = valuations.to(dtype), costs.to(dtype)
         level = self._number("supply", _level_of(self.mechanism), supply, valuations)
-        rate = _rate_of(self.mechanism)
-        untaxed = tax is None and rate == 0.0
-        tax_rates = None if untaxed else self._number("tax", rate, tax, valuations)
+        tax_rates = self._rate("tax", self._rates[0], tax, valuations)
+        price_rates = self._rate("ad_valorem", self._rates[1], ad_valorem, valuations)
         scale = self._scale(temperature, valuations)
-        _check_broadcast(valuations, costs, level, tax_rates, scale, mask)
+        bids = Bids(valuations, costs, level, tax_rates, price_rates, scale, mask)
+        _check_broadcast(bids)
         if self.check_values:
-            self._check_values(valuations, costs, level, tax_rates, scale, mask)
-        return self._clear(valuations, costs, level, tax_rates, scale, mask)
+            self._check_values(bids)
+        soft = clear_market(self.mechanism, bids)
+        if self._whole is None:
+            return soft
+        with torch.no_grad():  # whole agents, as long as they fit
+            exact = clear_market(self._whole, bids._replace(scale=None))
+        return straight_through(exact, soft)
 
-    def _clear(
-        self,
-        valuations: Tensor,
-        costs: Tensor,
-        level: Tensor,
-        tax_rates: Tensor | None,
-        scale: Tensor | None,
-        mask: Tensor | None,
-    ) -> OperatorClearing:
-        fixed = isinstance(self.mechanism.supply, FixedSupply)
-        if isinstance(self.mechanism.demand, StepDemand) or scale is None:
-            taxes = {} if tax_rates is None else {"tax": tax_rates}
-            refuse_gradients(valuations=valuations, costs=costs, supply=level, **taxes)
-            net = valuations if tax_rates is None else valuations - tax_rates
-            if fixed:
-                divisible = self.mechanism.demand.divisible  # type: ignore[union-attr]
-                return step_allocation(net, costs, level, divisible=divisible, mask=mask)
-            allocation = (net >= level.unsqueeze(-1)).to(net.dtype)
-            return _posted(allocation, well_formed(net, costs, mask).squeeze(-1), costs, level, mask)
-        rule = LOGIT if isinstance(self.mechanism.demand, LogitDemand) else LINEAR
-        if fixed:
-            soft = capacity_allocation(valuations, costs, level, scale, rule=rule, tax_rates=tax_rates, mask=mask)
-            return straight_through(self._hard(valuations, costs, level, tax_rates, mask), soft) if self.hard else soft
-        with torch.autocast(valuations.device.type, enabled=False):
-            net = valuations if tax_rates is None else valuations - tax_rates
-            if mask is not None:  # what stands in the places of absent agents must not reach a gradient
-                net, costs = torch.where(mask, net, 0.0), torch.where(mask, costs, 1.0)
-            allocation = share_of((net - level.unsqueeze(-1)) / scale.unsqueeze(-1), rule)
-            answerable = well_formed(net, costs, mask).squeeze(-1) & (scale > 0.0) & scale.isfinite()
-            return _posted(allocation, answerable, costs, level, mask)
-
-    @staticmethod
-    @torch.no_grad()
-    def _hard(
-        valuations: Tensor, costs: Tensor, level: Tensor, tax_rates: Tensor | None, mask: Tensor | None
-    ) -> OperatorClearing:
-        """Serve whole agents in descending order of net valuation, as long as they fit."""
-        net = valuations if tax_rates is None else valuations - tax_rates
-        return step_allocation(net, costs, level, divisible=False, mask=mask)
+    def _rate(self, name: str, default: object, given: Tensor | float | None, like: Tensor) -> Tensor | None:
+        """Give rates as a tensor; None where nothing is taxed, which is quicker."""
+        if given is None and isinstance(default, float) and default == 0.0:
+            return None
+        return self._number(name, default, given, like)
 
     def _scale(self, given: Tensor | float | None, like: Tensor) -> Tensor | None:
         match self.mechanism.demand:
@@ -188,30 +160,33 @@ class CapacityOperator(nn.Module):
         if mask.device != valuations.device:
             raise InvalidInputError(f"mask is on {mask.device}, valuations on {valuations.device}: move one of them.")
 
-    def _check_values(
-        self,
-        valuations: Tensor,
-        costs: Tensor,
-        level: Tensor,
-        tax_rates: Tensor | None,
-        scale: Tensor | None,
-        mask: Tensor | None,
-    ) -> None:
+    def _check_values(self, bids: Bids) -> None:
+        valuations, costs, level, scale, mask = bids.valuations, bids.costs, bids.level, bids.scale, bids.mask
+        rates = {"tax": bids.tax, "ad_valorem": bids.ad_valorem}
         if mask is not None:  # absent agents bid 0, pay no tax, and are not counted below
             valuations, costs = torch.where(mask, valuations, 0.0), torch.where(mask, costs, 1.0)
-            tax_rates = None if tax_rates is None else torch.where(mask, tax_rates, 0.0)
-        named = (("valuations", valuations), ("costs", costs), ("supply", level), ("tax", tax_rates))
-        for name, tensor in ((name, tensor) for name, tensor in named if tensor is not None):
+            rates = {name: None if rate is None else torch.where(mask, rate, 0.0) for name, rate in rates.items()}
+        named = {"valuations": valuations, "costs": costs, "supply": level, **rates}
+        for name, tensor in ((name, tensor) for name, tensor in named.items() if tensor is not None):
             bad = tensor[~tensor.isfinite()]
             if bad.numel():
                 raise InvalidInputError(f"{name} must be finite, got {bad[0].item()} ({bad.numel()} bad in all).")
+        if rates["ad_valorem"] is not None and not bool((rates["ad_valorem"] > -1.0).all()):
+            raise InvalidInputError(f"ad_valorem must be above -1, the smallest is {rates['ad_valorem'].min().item()}.")
         if not bool((costs > 0.0).all()):
             raise InvalidInputError(f"costs must be above 0, the smallest is {costs.min().item()}.")
         if scale is not None and not bool(((scale > 0.0) & scale.isfinite()).all()):
             raise InvalidInputError(f"temperature must be finite and above 0, the smallest is {scale.min().item()}.")
-        if isinstance(self.mechanism.supply, FixedSupply):
-            if not bool((level >= 0.0).all()):
-                raise InvalidInputError(f"supply must be 0 or more, the smallest is {level.min().item()}.")
+        self._check_level(valuations, costs, level, mask)
+
+    def _check_level(self, valuations: Tensor, costs: Tensor, level: Tensor, mask: Tensor | None) -> None:
+        supply = self.mechanism.supply
+        if isinstance(supply, ElasticSupply) and not bool((level > 0.0).all()):
+            raise InvalidInputError(f"supply must be above 0, the smallest is {level.min().item()}.")
+        if isinstance(supply, FixedSupply | PriceCollar) and not bool((level >= 0.0).all()):
+            raise InvalidInputError(f"supply must be 0 or more, the smallest is {level.min().item()}.")
+        sold_out = isinstance(supply, FixedSupply) and not supply.free_disposal
+        if sold_out or (isinstance(supply, PriceCollar) and supply.floor == -math.inf):
             units = costs if mask is None else torch.where(mask, costs, 0.0)
             total = units.expand(broadcast_shape(units.shape, valuations.shape)).sum(-1)
             if not bool((level <= total * (1.0 + relative_tolerance(total.dtype))).all()):
@@ -222,54 +197,34 @@ class CapacityOperator(nn.Module):
 
 
 def _level_of(mechanism: CapacityMarket) -> float:
-    """Give the quantity of a fixed supply, or the posted price: the rules that compile."""
+    """Give the number of the supply rule that a call may replace."""
     match mechanism.supply:
-        case FixedSupply(quantity=level) | PostedPrice(price=level):
+        case FixedSupply(quantity=level) | PriceCollar(quantity=level) | PostedPrice(price=level):
             return level
-    raise InvalidInputError(f"supply must be a FixedSupply or a PostedPrice here, got {mechanism.supply!r}.")
+        case ElasticSupply(reference_quantity=level) | LinearSupply(intercept=level):
+            return level
 
 
-def _rate_of(mechanism: CapacityMarket) -> object:
-    """Give the rates of a per-unit tax: the tax that compiles."""
-    if isinstance(mechanism.tax, PerUnitTax):
-        return mechanism.tax.rate
-    raise InvalidInputError(f"tax must be a PerUnitTax here, got {mechanism.tax!r}.")
+def _rates_of(mechanism: CapacityMarket) -> tuple[object, object]:
+    """Add up the per-unit and the ad valorem rates: each a number, or an array with one entry for each agent."""
+    taxes = mechanism.tax if isinstance(mechanism.tax, tuple) else (mechanism.tax,)
+    sums: dict[type, Any] = {PerUnitTax: 0.0, AdValoremTax: 0.0}
+    for tax in taxes:
+        sums[type(tax)] = sums[type(tax)] + (tax.rate if isinstance(tax.rate, float) else np.asarray(tax.rate))
+    return sums[PerUnitTax], sums[AdValoremTax]
 
 
-def _posted(
-    allocation: Tensor, answerable: Tensor, costs: Tensor, price: Tensor, mask: Tensor | None
-) -> OperatorClearing:
-    """Pack the outcome of a posted price, spread over the batch; markets without an answer (...) become NaN."""
-    answerable = answerable & price.isfinite()
-    allocation = torch.where(answerable.unsqueeze(-1), allocation, torch.nan)
-    shapes = [tensor.shape for tensor in (allocation, costs, mask) if tensor is not None]
-    allocation = allocation.expand(broadcast_shape(*shapes))
-    units = costs * allocation
-    if mask is not None:
-        allocation, units = torch.where(mask, allocation, 0.0), torch.where(mask, units, 0.0)
-    sold = units.sum(-1)
-    return OperatorClearing(allocation, torch.where(answerable, price, torch.nan).expand(sold.shape), sold)
-
-
-def _check_broadcast(
-    valuations: Tensor,
-    costs: Tensor,
-    level: Tensor,
-    tax_rates: Tensor | None,
-    scale: Tensor | None,
-    mask: Tensor | None,
-) -> None:
+def _check_broadcast(bids: Bids) -> None:
     shapes: dict[str, tuple[int, ...]] = {
-        "valuations": valuations.shape,
-        "costs": costs.shape,
-        "supply": (*level.shape, 1),
+        "valuations": bids.valuations.shape,
+        "costs": bids.costs.shape,
+        "supply": (*bids.level.shape, 1),
     }
-    if tax_rates is not None:
-        shapes["tax"] = tax_rates.shape
-    if scale is not None:
-        shapes["temperature"] = (*scale.shape, 1)
-    if mask is not None:
-        shapes["mask"] = mask.shape
+    for name, tensor in (("tax", bids.tax), ("ad_valorem", bids.ad_valorem), ("mask", bids.mask)):
+        if tensor is not None:
+            shapes[name] = tensor.shape
+    if bids.scale is not None:
+        shapes["temperature"] = (*bids.scale.shape, 1)
     try:
         shape = broadcast_shape(*shapes.values())
     except RuntimeError as error:
@@ -278,6 +233,7 @@ def _check_broadcast(
             f"Shapes do not fit: {listing}. Agents are the last dimension; "
             "supply and temperature have one entry per market."
         ) from error
-    if shape[-1] not in (valuations.shape[-1], costs.shape[-1]):
+    agents = bids.valuations.shape[-1]
+    if shape[-1] not in (agents, bids.costs.shape[-1]):
         longer = next(name for name, size in shapes.items() if size[-1] == shape[-1])
-        raise InvalidInputError(f"{longer} has {shape[-1]} agents, valuations have {valuations.shape[-1]}.")
+        raise InvalidInputError(f"{longer} has {shape[-1]} agents, valuations have {agents}.")

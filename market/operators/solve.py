@@ -18,6 +18,7 @@ __all__ = [
     "LINEAR",
     "LOGIT",
     "common_dtype",
+    "neighbours",
     "relative_tolerance",
     "safeguarded_newton",
     "share_of",
@@ -103,7 +104,7 @@ def solve_price(net_valuations: Tensor, costs: Tensor, supply: Tensor, scale: Te
         return sold - supply, (costs * slope_of(z, share, rule)).sum(-1, keepdim=True)
 
     rounding = 8.0 * torch.finfo(supply.dtype).eps * supply
-    left, right, position = _neighbours(net_valuations, excess, rounding)
+    left, right, position = neighbours(net_valuations, excess, rounding)
     agents = net_valuations.shape[-1]
     gap = (right - left) / scale
     zero = torch.zeros_like(gap)
@@ -147,7 +148,7 @@ def _flat(supply: Tensor) -> Tensor:
     return relative_tolerance(supply.dtype) * supply
 
 
-def _neighbours(net_valuations: Tensor, excess: Excess, tolerance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def neighbours(net_valuations: Tensor, excess: Excess, tolerance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give the agents' valuations just below and above the price, and how many agents lie below it; each (..., 1).
 
     Outside the range of valuations both neighbours are the nearest agent. Demand within `tolerance` (units, shape
