@@ -209,11 +209,11 @@ def anchors(tables: Tables) -> Sequence[Anchor]:
             ("largest surplus", known.surplus, row["surplus"]),
         ):
             found.append(Anchor(f"{statement}, {name}", float(expected), float(obtained), 1e-9, known.source))
-    for (name, policy), rows in days.groupby(["market", "policy"], sort=False):
+    for (market, policy), rows in days.groupby(["market", "policy"], sort=False):
         if policy == ZI_C:
-            found += _anchors_of_chance(str(name), rows)
+            found += _anchors_of_chance(str(market), rows)
         elif policy == ZIP:
-            found += _anchors_of_learning(str(name), rows)
+            found += _anchors_of_learning(str(market), rows)
     return found
 
 

@@ -205,8 +205,9 @@ def anchors(tables: Tables) -> Sequence[Anchor]:
     optima = optima.rename(columns={"pareto_x": "measured", "pareto_y": "pareto"})
     found = []
     most = optima[optima["aim"] == REVENUE]
-    for (pareto, elasticity), rows in most.groupby(["pareto", "elasticity"]):
-        expected = top_tax_rate(float(pareto), float(elasticity))
+    for _, rows in most.groupby(["pareto", "elasticity"]):
+        pareto, elasticity = (float(rows[name].iloc[0]) for name in ("pareto", "elasticity"))
+        expected = top_tax_rate(pareto, elasticity)
         error = float(rows["rate"].std(ddof=1)) / math.sqrt(len(rows)) if len(rows) > 1 else 0.02
         statement = f"top rate that raises most, a = {pareto:g}, e = {elasticity:g}"
         found.append(

@@ -26,7 +26,7 @@ def figures(tables: Tables) -> Mapping[str, Figure]:
     keys = cells[["cell", "pareto", "elasticity"]]
     curve = tables["curve"].merge(keys, on="cell")
     optima = tables["optima"].rename(columns={"pareto": "measured"}).merge(keys, on="cell")
-    elasticities = sorted(cells["elasticity"].unique())
+    elasticities = sorted(cells["elasticity"].unique().tolist())
     colours = {elasticity: PALETTE[number % len(PALETTE)] for number, elasticity in enumerate(elasticities)}
 
     figure, (left, middle, right) = panels(3, width=14.0, height=4.6)
@@ -42,9 +42,11 @@ def _revenue(
     axis: Axes, curve: pd.DataFrame, optima: pd.DataFrame, pareto: float, colours: Mapping[float, str]
 ) -> None:
     rates = np.linspace(0.0, 1.0, 400)
-    for elasticity, rows in curve.groupby("elasticity"):
-        colour = colours[float(elasticity)]
-        values = np.array([top_bracket_objective(rate, pareto, float(elasticity)) for rate in rates.tolist()])
+    for elasticity, colour in colours.items():
+        rows = curve[curve["elasticity"] == elasticity]
+        if rows.empty:
+            continue
+        values = np.array([top_bracket_objective(rate, pareto, elasticity) for rate in rates.tolist()])
         axis.plot(100.0 * rates, 100.0 * values / values.max(), color=colour, linewidth=1.4)
         grouped = rows.groupby("tax_rate")["revenue"]
         mean = 100.0 * grouped.mean()
@@ -83,8 +85,10 @@ def _revenue(
 def _welfare(
     axis: Axes, curve: pd.DataFrame, optima: pd.DataFrame, config: Config, colours: Mapping[float, str]
 ) -> None:
-    for elasticity, rows in curve.groupby("elasticity"):
-        colour = colours[float(elasticity)]
+    for elasticity, colour in colours.items():
+        rows = curve[curve["elasticity"] == elasticity]
+        if rows.empty:
+            continue
         base = (
             rows.assign(away=(rows["tax_rate"] - config.base_rate).abs())
             .sort_values("away")
@@ -144,9 +148,9 @@ def _formula(axis: Axes, optima: pd.DataFrame, colours: Mapping[float, str]) -> 
             markerfacecolor="none" if aim == WELFARE else "black",
             label=f"found by trying: {_AIMS[aim]}",
         )
-    for (pareto, elasticity), _ in optima.groupby(["pareto", "elasticity"]):
-        rate = 100.0 * top_tax_rate(float(pareto), float(elasticity))
-        place = (float(pareto) * float(elasticity), rate)
+    for pareto, elasticity in optima[["pareto", "elasticity"]].drop_duplicates().to_numpy(dtype=np.float64).tolist():
+        rate = 100.0 * top_tax_rate(pareto, elasticity)
+        place = (pareto * elasticity, rate)
         axis.plot(*place, "+", color="black", markersize=11, markeredgewidth=1.2, zorder=4)
         axis.annotate(
             f"$a$ = {pareto:g}, $e$ = {elasticity:g}: {rate:.1f} %",
