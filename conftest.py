@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis.internal.conjecture import providers
 from sybil import Document
 from sybil.example import SybilFailure
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -26,6 +27,12 @@ ROOT = Path(__file__).parent
 # Through these folders pytest would import modules under bare names (market.supply): it is sent to src/walras instead.
 PACKAGES = ("agents", "llm", "market", "simulations")
 collect_ignore = list(PACKAGES)
+
+
+# Hypothesis also draws constants that it finds in the source of the modules loaded so far. Which these are depends on
+# the tests that ran before in the same process, and with them the examples, and the counterexamples that pages print.
+# Without such constants a seed gives the same examples in every run.
+providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_configure(config: pytest.Config) -> None:

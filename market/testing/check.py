@@ -35,7 +35,8 @@ def check_mechanism(
     examples
         How many inputs are drawn for each property.
     seed
-        Of the search: the same seed gives the same report.
+        Of the search: the same seed gives the same report in the same program. (Hypothesis also tries constants that
+        it finds in the source of the local modules loaded so far.)
 
     Raises
     ------

@@ -40,7 +40,7 @@ def search(test: PropertyTest, mechanism: object, *, examples: int, seed: int) -
     """Give the number of inputs tried, and the minimal counterexample among at most `examples` drawn ones.
 
     An input that the mechanism refuses with `InvalidInputError` or `InfeasibleError` is not counted; any other error
-    is itself a counterexample. The same seed gives the same answer.
+    is itself a counterexample. The same seed gives the same answer in the same program.
     """
     evaluated = 0
     broken: list[Counterexample] = []
