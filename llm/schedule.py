@@ -1,21 +1,29 @@
-"""The budget and the temperature of each training step."""
+"""The budgets and the temperature of each training step."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Protocol, final
 
 import numpy as np
-from numpy.typing import NDArray
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from walras.llm.appraisal import normal_scores
 from walras.llm.config import checked_budget
 from walras.market import InvalidInputError
 from walras.market.validation import positive_number
 
-if TYPE_CHECKING:
-    from walras.llm.economy import ModelEconomy
+__all__ = ["AnnealedBudget", "BudgetSchedule", "ElasticBudget", "turn_of"]
 
-__all__ = ["EconomyCallback", "ElasticBudget"]
+
+class BudgetSchedule(Protocol):
+    """What a training asks of a schedule; all fractions are of the training's steps."""
+
+    @property
+    def warm_up(self) -> float:
+        """Fraction of training in which everyone is served, in [0, 1)."""
+
+    def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
+        """Give the budgets of a step, the largest first; the same for the same step, so that runs can be resumed."""
+
+    def temperature_at(self, progress: float) -> float:
+        """Give the scale of demand (money per unit) after a fraction `progress` of training."""
 
 
 @final
@@ -24,10 +32,9 @@ class ElasticBudget:
     """Training that serves a whole range of budgets with one set of weights.
 
     First everyone is served, and each agent's marginal contribution to the loss is observed: per unit of cost, it makes
-    the agent's first valuation (as a normal score). Then the budget goes round in turns: a step with the whole model,
-    one with the smallest budget, one with the whole model, one with a budget drawn uniformly from the range between;
-    valuations and weights learn together. The temperature falls geometrically and then stays, so that agents end up
-    nearly open or closed, as in evaluation.
+    the agent's first valuation (as a normal score). Then every step has the whole model, the smallest budget, and
+    budgets drawn uniformly from the range between (the sandwich rule); valuations and weights learn together. The
+    temperature falls geometrically and then stays, so that agents end up nearly open or closed, as in evaluation.
 
     Parameters
     ----------
@@ -39,8 +46,14 @@ class ElasticBudget:
         Scale of demand after the warm-up and after cooling (money per unit, above 0).
     cooling
         Fraction of training at whose end the final temperature is reached, in (warm_up, 1].
+    draws
+        Budgets drawn in each step, 0 or more.
     seed
         Of the budgets drawn.
+
+    Notes
+    -----
+    *Source*: the sandwich rule, Yu and Huang 2019 (docs/reference/bibliography.md).
     """
 
     lowest: float = 0.4
@@ -48,95 +61,95 @@ class ElasticBudget:
     temperature: float = 0.5
     final_temperature: float = 0.02
     cooling: float = 0.8
+    draws: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if checked_budget(self.lowest) == 0.0:
-            raise InvalidInputError(f"ElasticBudget.lowest must be above 0, got {self.lowest}.")
-        for name in ("temperature", "final_temperature"):
-            positive_number(f"ElasticBudget.{name}", getattr(self, name))
-        if not 0.0 <= self.warm_up < self.cooling <= 1.0:
-            raise InvalidInputError(
-                f"ElasticBudget needs 0 <= warm_up < cooling <= 1, got {self.warm_up} and {self.cooling}."
-            )
+        _check("ElasticBudget", "lowest", self.lowest, self.temperature, self.final_temperature)
+        _check_order("ElasticBudget", self.warm_up, self.cooling)
+        if not isinstance(self.draws, int) or self.draws < 0:
+            raise InvalidInputError(f"ElasticBudget.draws must be a whole number of 0 or more, got {self.draws!r}.")
 
-    def budget_at(self, step: int) -> float:
-        """Give the budget of a step; the same for the same seed and step, so that a resumed run goes on alike."""
-        if step % 2 == 0:
-            return 1.0
-        if step % 4 == 1:
-            return self.lowest
-        return float(np.random.default_rng((self.seed, step)).uniform(self.lowest, 1.0))
+    def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
+        """Give the whole, the smallest, and the budgets drawn; the same for the same seed and step."""
+        drawn = np.random.default_rng((self.seed, step)).uniform(self.lowest, 1.0, self.draws)
+        return (1.0, self.lowest, *drawn.tolist())
 
     def temperature_at(self, progress: float) -> float:
         """Give the temperature after a fraction `progress` of training."""
-        cooled = min(max(progress - self.warm_up, 0.0) / (self.cooling - self.warm_up), 1.0)
-        return float(self.temperature * (self.final_temperature / self.temperature) ** cooled)
+        return _cooled(progress, self.warm_up, self.cooling, self.temperature, self.final_temperature)
 
 
 @final
-class EconomyCallback(TrainerCallback):
-    """Runs the market of a training: warm-up and first valuations, then budget and temperature of each step; logs it.
+@dataclass(frozen=True)
+class AnnealedBudget:
+    """Training for one budget, which supply approaches from above.
 
-    Evaluation during training, and everything after it, sees the budget that was set before; the temperature stays
-    where it ended.
+    After a warm-up in which everyone is served (see `ElasticBudget`), the budget falls from the whole to the target,
+    and stays: `target + (1 - target) (1 - u)^3` after a fraction u of the way.
 
-    Attributes
+    Parameters
     ----------
-    rows
-        One per logging step after the warm-up: step, budget, temperature, price, shadow_price (by how much a unit of
-        budget, a fraction of the agents' FLOPs, would lower the loss).
+    target
+        The budget to train for, in (0, 1].
+    warm_up, temperature, final_temperature, cooling
+        As in `ElasticBudget`.
+    reached
+        Fraction of training at whose end the budget is at the target, in (warm_up, 1].
+
+    Notes
+    -----
+    *Source*: the cubic path, Zhu and Gupta 2018 (docs/reference/bibliography.md).
     """
 
-    def __init__(self, economy: "ModelEconomy", schedule: ElasticBudget) -> None:
-        self.economy = economy
-        self.schedule = schedule
-        self.rows: list[dict[str, float]] = []
-        self._budget_outside = economy.budget
-        self._contributions: NDArray[np.float64] | None = None
+    target: float
+    warm_up: float = 0.1
+    temperature: float = 0.5
+    final_temperature: float = 0.02
+    cooling: float = 0.8
+    reached: float = 0.6
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Remember the budget that evaluation uses."""
-        self._budget_outside = self.economy.budget
-        self._contributions = None
-
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Set the step's mode, budget and temperature; at the end of the warm-up, the first valuations."""
-        progress = state.global_step / max(state.max_steps, 1)
-        if progress < self.schedule.warm_up:
-            self.economy.set_mode("open")
-            return
-        if self._contributions is not None:
-            self.economy.set_valuations(normal_scores(self._contributions / self.economy.population.costs))
-            self._contributions = None
-        self.economy.set_temperature(self.schedule.temperature_at(progress))
-        self.economy.set_budget(self.schedule.budget_at(state.global_step))
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Observe or record the step's market, and give evaluation its own mode and budget back."""
-        if self.economy.gate.mode == "open":
-            self._observe()
-            self.economy.set_mode(None)
-            return
-        if state.global_step % max(int(state.logging_steps), 1) == 0:
-            self._record(state.global_step)
-        self.economy.set_budget(self._budget_outside)
-
-    def _observe(self) -> None:
-        observed = self.economy.gate.marginal_contributions
-        if observed is not None:
-            earlier = 0.0 if self._contributions is None else self._contributions
-            self._contributions = earlier + observed.double().cpu().numpy()
-
-    def _record(self, step: int) -> None:
-        gate = self.economy.gate
-        if gate.clearing is not None:
-            self.rows.append(
-                {
-                    "step": float(step),
-                    "budget": self.economy.budget,
-                    "temperature": float(gate.temperature),
-                    "price": float(gate.clearing.price.detach()),
-                    "shadow_price": float("nan") if gate.shadow_price is None else gate.shadow_price,
-                }
+    def __post_init__(self) -> None:
+        _check("AnnealedBudget", "target", self.target, self.temperature, self.final_temperature)
+        _check_order("AnnealedBudget", self.warm_up, self.cooling)
+        if not self.warm_up < self.reached <= 1.0:
+            raise InvalidInputError(
+                f"AnnealedBudget needs warm_up < reached <= 1, got {self.warm_up} and {self.reached}."
             )
+
+    def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
+        """Give the one budget of a step."""
+        way = min(max(progress - self.warm_up, 0.0) / (self.reached - self.warm_up), 1.0)
+        return (self.target + (1.0 - self.target) * (1.0 - way) ** 3,)
+
+    def temperature_at(self, progress: float) -> float:
+        """Give the temperature after a fraction `progress` of training."""
+        return _cooled(progress, self.warm_up, self.cooling, self.temperature, self.final_temperature)
+
+
+def turn_of(budgets: tuple[float, ...], step: int) -> float:
+    """Pick the one budget of a step that can have no more: every other turn is the first's, the others share the rest.
+
+    So the whole model and the smallest have the turns 0, 1, 2 in `whole, smallest, whole, drawn, whole, smallest, ...`.
+    """
+    if step % 2 == 0 or len(budgets) == 1:
+        return budgets[0]
+    return budgets[1 + step // 2 % (len(budgets) - 1)]
+
+
+def _cooled(progress: float, begin: float, end: float, first: float, last: float) -> float:
+    """Fall geometrically between two fractions of training."""
+    way = min(max(progress - begin, 0.0) / (end - begin), 1.0)
+    return float(first * (last / first) ** way)
+
+
+def _check(owner: str, name: str, budget: float, first: float, last: float) -> None:
+    if checked_budget(budget) == 0.0:
+        raise InvalidInputError(f"{owner}.{name} must be above 0, got {budget}.")
+    positive_number(f"{owner}.temperature", first)
+    positive_number(f"{owner}.final_temperature", last)
+
+
+def _check_order(owner: str, warm_up: float, cooling: float) -> None:
+    if not 0.0 <= warm_up < cooling <= 1.0:
+        raise InvalidInputError(f"{owner} needs 0 <= warm_up < cooling <= 1, got {warm_up} and {cooling}.")
