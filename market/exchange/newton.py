@@ -164,8 +164,7 @@ class Newton:
                 break
             prices = run.prices
             path.append(prices)
-            exact = polished(economy, smooth, prices) if elasticity >= _SHARP else None
-            if exact is not None:
+            for exact in polished(economy, smooth, prices) if elasticity >= _SHARP else ():
                 answer = settle(
                     economy, exact.prices, [*path, exact.prices], ExchangeStatus.CONVERGED, allocation=exact.allocation
                 )
@@ -180,14 +179,18 @@ def newton_run(economy: ExchangeEconomy, start: FloatArray, tolerance: float, ma
     """One attempt, from prices above 0."""
     prices, path = start / start.max(), [start]
     refused: set[int] = set()  # goods that were wanted at price 0: not to be tried there again
+    by_supply = False  # whether excess demand is measured in fractions of supplies, not of the value of all goods
     for _ in range(max_iterations):
-        prices = _set_free(economy, prices, refused)
+        prices = prices if by_supply else _set_free(economy, prices, refused)
         excess = economy._trial_excess(prices)
         residual = clearing_residual(economy, prices, excess)
         if residual <= tolerance:
             return NewtonRun(prices, path, ExchangeStatus.CONVERGED)
         prices = _release(economy, prices, excess, tolerance, refused)
-        better = _better(economy, prices)
+        better = _better(economy, prices, by_supply=by_supply)
+        if better is None and not by_supply and not has_linear_consumers(economy):
+            by_supply = True
+            better = _better(economy, prices, by_supply=True)
         if better is None or _vanishes(economy, better):
             # As far as rounding allows: what is left is then measured by the certificate.
             close = residual <= max(tolerance, 1e-10)
@@ -215,9 +218,15 @@ def _release(
 
 
 def _set_free(economy: ExchangeEconomy, prices: FloatArray, refused: set[int]) -> FloatArray:
-    """Set to 0 the prices of goods that are worth next to nothing and still in excess supply."""
+    """Set to 0 the prices of goods that nobody wants, or that are worth next to nothing and still in excess supply."""
     values = prices * economy.supplies
     excess = economy._trial_excess(prices)
+    unwanted = (prices > 0.0) & (excess <= -economy.supplies)
+    if unwanted.any() and not unwanted.all():
+        without = np.where(unwanted, 0.0, prices)
+        left = economy._trial_excess(without)
+        if np.isfinite(left).all() and (left[unwanted] <= -economy.supplies[unwanted]).all():
+            prices, values, excess = without, without * economy.supplies, left
     limits = np.full(prices.size, _WORTHLESS)
     limits[list(refused)] = 1e-14
     worthless = (prices > 0.0) & (values < limits * values.sum()) & (excess < 0.0)
@@ -236,29 +245,43 @@ def _values(economy: ExchangeEconomy, prices: FloatArray) -> FloatArray:
     return np.asarray(prices * economy._trial_excess(prices) / float(prices @ economy.supplies))
 
 
-def _better(economy: ExchangeEconomy, prices: FloatArray) -> FloatArray | None:
-    """Give prices at which |F| is smaller; None if no step is found."""
+def _better(economy: ExchangeEconomy, prices: FloatArray, *, by_supply: bool) -> FloatArray | None:
+    """Give prices at which |F|, or with `by_supply` the excess demands as fractions of supplies, is smaller.
+
+    None if no step is found.
+    """
     active = np.flatnonzero(prices > 0.0)
-    held = active[np.argmax((prices * economy.supplies)[active])]
+    worths = (prices * economy.supplies)[active]
+    held = active[np.argmax(worths)]
     moving = active[active != held]
     values = _values(economy, prices)
-    merit = float(np.linalg.norm(values[active]))
+    scale = np.zeros(prices.size)
+    with np.errstate(over="ignore"):
+        scale[active] = worths.sum() / worths if by_supply else 1.0
+        merit = float(np.linalg.norm((scale * values)[active]))
     if not moving.size or not math.isfinite(merit):
         return None
-    derivative = value_derivative(economy, prices, values)[np.ix_(moving, moving)]
+    derivative = value_derivative(economy, prices, values)[np.ix_(moving, moving)] * scale[moving, None]
     for damping in _DAMPINGS:
-        step = damped_step(derivative, values[moving], damping)
+        step = damped_step(derivative, (scale * values)[moving], damping)
         if step is None:
             continue
         length = min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
         for _ in range(_HALVINGS if damping == 0.0 else 6):
             trial = prices.copy()
             trial[moving] *= np.exp(length * step)
-            reached = float(np.linalg.norm(_values(economy, trial)[active]))
+            with np.errstate(over="ignore", invalid="ignore"):
+                reached = float(np.linalg.norm(_scaled_values(economy, trial, by_supply=by_supply)[active]))
             if reached < (1.0 - 1e-4 * length) * merit:
                 return trial
             length *= 0.5
     return None
+
+
+def _scaled_values(economy: ExchangeEconomy, prices: FloatArray, *, by_supply: bool) -> FloatArray:
+    if by_supply:
+        return np.asarray(economy._trial_excess(prices) / economy.supplies)
+    return _values(economy, prices)
 
 
 def value_derivative(economy: ExchangeEconomy, prices: FloatArray, values: FloatArray) -> FloatArray:

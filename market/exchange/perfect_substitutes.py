@@ -12,6 +12,7 @@ circles, and one market follows from the rest); then spending is found anew for 
 non-negative least squares.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ExactAnswer", "has_linear_consumers", "polished", "smoothed"]
 
-_BOUGHT = 1e-6  # share of income above which a good counts as bought in the smoothed economy
+# Shares of the buyer's income, or of the good's value, above which a good counts as bought in the smoothed economy: the
+# smaller one finds the small flows between rich and poor, and takes in more that is not bought in the limit.
+_BOUGHT = (1e-6, 1e-10)
 _TIED = 1e-9  # values for money that differ by less are ties
 
 
@@ -73,10 +76,11 @@ def _linear_rows(utility: Utility) -> NDArray[np.bool_]:
     return np.zeros(1, dtype=bool)
 
 
-def polished(economy: "ExchangeEconomy", smooth: "ExchangeEconomy", prices: FloatArray) -> ExactAnswer | None:
-    """Solve the linear economy exactly, from an equilibrium of the smoothed one; None if that is not near enough.
+def polished(economy: "ExchangeEconomy", smooth: "ExchangeEconomy", prices: FloatArray) -> Iterator[ExactAnswer]:
+    """Solve the linear economy exactly, from an equilibrium of the smoothed one; nothing if that is not near enough.
 
-    Goods with price 0 stay free: linear consumers do not want them, or the smoothed demand would be infinite.
+    Answers are to be certified: each is right if all that is bought was told from what is not. Goods with price 0 stay
+    free: linear consumers do not want them, or the smoothed demand would be infinite.
     """
     consumers, goods = economy.shape
     linear = np.concatenate([np.broadcast_to(_linear_rows(u), (r.stop - r.start,)) for u, r in economy.groups])
@@ -89,10 +93,15 @@ def polished(economy: "ExchangeEconomy", smooth: "ExchangeEconomy", prices: Floa
     incomes = economy.claims @ prices
     spending = smooth._demand(prices, incomes) * prices
     if not np.isfinite(spending).all():
-        return None
-    bought = linear[:, None] & (spending > _BOUGHT * incomes[:, None]) & (values > 0.0)
-    exact = _exact_prices(economy, linear, values, bought, spending, prices)
-    return None if exact is None else _exact_allocation(economy, linear, values, exact)
+        return
+    # By both measures: a good of little value is bought with a small part of every income.
+    whole = np.minimum(incomes[:, None], prices * economy.supplies)
+    for share in _BOUGHT:
+        bought = linear[:, None] & (spending > share * whole) & (values > 0.0)
+        exact = _exact_prices(economy, linear, values, bought, spending, prices.copy())
+        answer = None if exact is None else _exact_allocation(economy, linear, values, exact)
+        if answer is not None:
+            yield answer
 
 
 def _others(economy: "ExchangeEconomy", linear: np.ndarray, prices: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -131,6 +140,11 @@ def _exact_prices(
     q, flow = np.log(prices[priced]), spending[buyer, good]
     edge_logs = np.log(values[buyer, good])
     best = np.bincount(row, edge_logs - q[column], sizes[1]) / np.maximum(np.bincount(row, minlength=sizes[1]), 1)
+    # Budgets in fractions of incomes, markets in fractions of what goods are worth, and spending in fractions of the
+    # smaller of both, so that rich and poor, dear and cheap are solved to the same accuracy.
+    incomes, worths = (economy.claims @ prices)[buyers], (prices * economy.supplies)[priced]
+    rows = np.concatenate([np.ones(sizes[2]), 1.0 / np.where(incomes > 0.0, incomes, 1.0), 1.0 / worths, [1.0]])
+    columns = np.concatenate([np.ones(sizes[0] + sizes[1]), np.minimum(incomes[row], worths[column])])
     last = np.inf
     for _ in range(30):
         prices[priced] = np.exp(q)
@@ -143,12 +157,14 @@ def _exact_prices(
         slope = _slopes(economy, sizes, row, column, buyers, priced, prices, jacobian, left)
         if not (np.isfinite(residual).all() and np.isfinite(slope).all()):
             return None
-        step = np.linalg.lstsq(slope, -residual, rcond=1e-12)[0]
+        scaled = rows[:, None] * slope * columns
+        step = np.linalg.lstsq(scaled, -rows * residual, rcond=1e-12)[0]
         longest = float(np.abs(step).max())
         if longest > 1.0 or (longest > 1e-9 and longest > 0.9 * last):
             return None
         q, best, flow = (
-            old + part for old, part in zip((q, best, flow), np.split(step, np.cumsum(sizes)[:2]), strict=True)
+            old + part
+            for old, part in zip((q, best, flow), np.split(step * columns, np.cumsum(sizes)[:2]), strict=True)
         )
         if longest < 1e-9 and longest > 0.1 * last:  # as far as rounding allows
             break
@@ -198,14 +214,15 @@ def _exact_allocation(
     with np.errstate(divide="ignore"):
         bang = np.log(values) - np.log(np.where(priced, prices, 1.0))
     bang[:, ~priced] = -np.inf
-    tied = linear[:, None] & (bang >= bang.max(axis=1, keepdims=True) - _TIED)
+    tied = (linear & (incomes > 0.0))[:, None] & (bang >= bang.max(axis=1, keepdims=True) - _TIED)
     buyer, good = np.nonzero(tied)
     place = np.cumsum(linear) - 1
     # One row per buyer and per good, each in fractions of what it must add up to.
     targets = np.concatenate([incomes[linear], left])
     if not np.isfinite(targets).all():
         return None
-    units = np.where(np.abs(targets) > 1e-12, np.abs(targets), 1.0)
+    whole = np.concatenate([incomes[linear], prices * economy.supplies])
+    units = np.where(np.abs(targets) > 1e-12 * whole, np.abs(targets), np.where(whole > 0.0, whole, 1.0))
     matrix = np.zeros((targets.size, buyer.size))
     matrix[place[buyer], np.arange(buyer.size)] = 1.0
     matrix[int(linear.sum()) + good, np.arange(buyer.size)] = 1.0

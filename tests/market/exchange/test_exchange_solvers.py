@@ -359,3 +359,48 @@ def test_bad_input(call: Callable[[], object], parts: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInputError) as caught:
         call()
     assert [part for part in parts if part not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_newton_solves_linear_economies_of_rich_and_poor(seed: int) -> None:
+    # Endowments of twelve orders of magnitude, or consumers and goods of which some own and some are owned by nobody.
+    generator = np.random.default_rng([4, seed])
+    consumers, goods = generator.integers(1, 6, 2)
+    endowments = 10.0 ** generator.uniform(-6.0, 6.0, (consumers, goods))
+    if seed % 2:
+        endowments = generator.random((consumers, goods)) * (generator.random((consumers, goods)) < 0.6)
+        endowments[:, endowments.sum(axis=0) == 0.0] = 1.0
+    economy = ExchangeEconomy(Linear(generator.random((consumers, goods)) + 0.05), endowments)
+    assert Newton().solve(economy).require(1e-9).status is ExchangeStatus.CONVERGED
+
+
+def test_newton_finds_the_price_of_a_cheap_good_beside_linear_consumers() -> None:
+    # Only the last consumer wants the last good, which is worth 5e-8 of all: found to full accuracy all the same.
+    utilities = CES(
+        [[1.0, 2.0, 2.0, 0.0], [0.0, 2.0, 2.0, 0.0], [1.0, 2.0, 0.0, 0.0], [2.0, 2.0, 1.0, 2.0]], [1, 0.9, 1, -8]
+    )
+    endowments = [
+        [0.03, 0.85, 0.02, 0.48],
+        [0.55, 0.18, 0.70, 0.31],
+        [0.03, 0.40, 0.51, 0.27],
+        [0.12, 0.11, 0.55, 0.76],
+    ]
+    found = Newton().solve(ExchangeEconomy(utilities, endowments)).require(1e-11)
+    assert found.status is ExchangeStatus.CONVERGED
+    assert 0.0 < found.prices[3] < 1e-6
+
+
+def test_newton_solves_near_complements_whose_prices_lie_far_apart() -> None:
+    # One consumer with rho = -12 holds its endowment at prices in proportion to weights times endowments^(rho - 1).
+    endowments = np.array([[0.0372, 0.44117, 0.43248, 0.25925]])
+    found = Newton().solve(ExchangeEconomy(CES(np.ones((1, 4)), -12.0), endowments)).require(1e-9)
+    expected = endowments[0] ** -13.0
+    np.testing.assert_allclose(found.prices, expected / expected.sum(), rtol=1e-9)
+    assert found.prices.min() < 1e-13
+
+
+def test_newton_gives_away_what_nobody_wants() -> None:
+    endowments = np.array([[0.47575, 0.04392, 0.55637, 0.04431, 0.27779]])
+    found = Newton().solve(ExchangeEconomy(CES([[1.0, 2.0, 2.0, 2.0, 0.0]], -12.0), endowments)).require(1e-9)
+    assert found.status is ExchangeStatus.CONVERGED
+    assert found.prices[4] == 0.0
