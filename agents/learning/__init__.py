@@ -1,5 +1,6 @@
 """Learning in repeated games and markets: best response, fictitious play, reinforcement, regret and expectations."""
 
+from walras.agents.learning.bargaining_games import ProposerMarket, ultimatum_game
 from walras.agents.learning.bertrand import BertrandMarket
 from walras.agents.learning.best_response import BestResponse
 from walras.agents.learning.cobweb_market import CobwebMarket
@@ -62,6 +63,7 @@ __all__ = [
     "Play",
     "PriceTaking",
     "PricingSession",
+    "ProposerMarket",
     "QLearning",
     "RationalForecast",
     "ReplyToForecast",
@@ -78,6 +80,7 @@ __all__ = [
     "prisoners_dilemma",
     "rock_paper_scissors",
     "shapley_game",
+    "ultimatum_game",
     "values_against_random",
     "zero_sum_game",
 ]

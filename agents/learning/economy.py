@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from walras.agents.adapter import Agent, Model
 from walras.agents.learning.firm_market import FirmMarket, market_power
+from walras.agents.learning.play import as_generator
 from walras.agents.learning.strategies import FirmStrategy
 from walras.agents.learning.tables import FirmRecord, firm_rows, period_rows
 from walras.agents.ledger import Ledger
@@ -140,7 +141,10 @@ class FirmEconomy(Model):
         record_every: int = 1,
         most_records: int = 10_000,
     ) -> None:
-        super().__init__(rng)
+        generator = as_generator(rng)
+        state = generator.bit_generator.state
+        super().__init__(generator)
+        generator.bit_generator.state = state  # Mesa draws a number to seed `self.random`, which is not used here
         if not hasattr(market, "sell"):
             raise InvalidInputError(f"market must be a market of firms, got {market!r}.")
         self.market = market
@@ -237,7 +241,7 @@ class FirmEconomy(Model):
     ) -> FirmRecord:
         power = market_power(self.market, actions)
         shares = quantities / power.quantity if power.quantity > 0.0 else np.zeros(quantities.size)
-        by_firm = {
+        by_firm: dict[str, FloatArray | IntArray] = {
             "action": actions,
             "price": prices,
             "quantity": quantities,

@@ -124,7 +124,7 @@ class SmoothFictitiousPlay:
 
 
 def logit_response(scores: FloatArray, precision: float) -> FloatArray:
-    """Give `exp(precision * score)` over its sum in each row, shape (R, K); differences only count, so none overflow."""
+    """Give `exp(precision * score)` over its sum in each row, shape (R, K); shifted, so that none overflows."""
     powers = np.exp(precision * (scores - scores.max(axis=1, keepdims=True)))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 

@@ -112,7 +112,8 @@ class NormalFormGame:
     def all_payoffs(self, player: int, actions: IntArray) -> FloatArray:
         """Give what each action of a player would earn, shape (R, K_i), where all did `actions`, shape (R, n)."""
         table = np.moveaxis(self.payoffs[player], player, -1)
-        return np.asarray(table[tuple(np.delete(actions, player, axis=1).T)].reshape(len(actions), -1))
+        earned = table[tuple(np.delete(actions, player, axis=1).T)]
+        return np.array(np.broadcast_to(earned, (len(actions), table.shape[-1])))  # who plays alone has no others
 
     def expected_payoffs(self, player: int, strategies: Sequence[ArrayLike]) -> FloatArray:
         """Give what each action of a player earns, shape (K_i,), against mixed strategies (its own is not used)."""

@@ -63,10 +63,7 @@ def learn_rounds(
         joint = 0
         for player in range(players):
             draw, epsilon = draws[number, player], epsilons[number, player]
-            if draw < epsilon:
-                action = min(int(draw / epsilon * count), count - 1)
-            else:
-                action = greedy[player, state]
+            action = min(int(draw / epsilon * count), count - 1) if draw < epsilon else greedy[player, state]
             actions[player] = action
             joint = joint * count + action
         reached = joint if states > 1 else 0

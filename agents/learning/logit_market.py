@@ -119,7 +119,7 @@ class LogitMarket:
 
     def collusion(self) -> FloatArray:
         """Give the prices of a cartel, shape (n,): costs plus one margin."""
-        return np.asarray(self._costs + self._margin(logsumexp(self._utilities(self._costs))))
+        return np.asarray(self._costs + self._margin(np.asarray(logsumexp(self._utilities(self._costs)))))
 
     def consumer_surplus(self, actions: FloatArray) -> FloatArray:
         """Give what buyers gain against having no market (money), shape (...)."""

@@ -1,7 +1,7 @@
 """Q-learning: the value of each action in each state of the world, learned from what it earned and led to.
 
-In state s the greedy action is `argmax_a Q(s, a)`; with probability `epsilon(t) = exploration exp(-decay t)`, t counting
-rounds from 0, any action is drawn instead. After action a in state s has earned x and led to state s',
+In state s the greedy action is `argmax_a Q(s, a)`; with probability `epsilon(t) = exploration exp(-decay t)`, t
+counting rounds from 0, any action is drawn instead. After action a in state s has earned x and led to state s',
 
     Q(s, a) <- (1 - learning_rate) Q(s, a) + learning_rate (x + discount max_b Q(s', b)).
 

@@ -131,15 +131,6 @@ class PriceTaking:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class GridState:
-    """What the policy has learned, and which action of the grid comes next."""
-
-    learned: Any
-    chosen: int = -1
-
-
-@final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GridLearning:
     """Chooses from a grid of actions by a learning policy.
@@ -150,7 +141,7 @@ class GridLearning:
         Any learning policy but `QLearning(memory=True)`, for which there is `learn_to_price`. Its payoff is the
         profit in money, so that policies which need a range of payoffs need one of profits.
     grid
-        Actions to choose from, shape (K,).
+        Actions to choose from, each once, shape (K,).
 
     Notes
     -----
@@ -170,21 +161,21 @@ class GridLearning:
                 f"{self.policy!r}: see learn_to_price."
             )
         grid = finite_vector("GridLearning.grid", self.grid, of="action")
+        if np.unique(grid).size != grid.size:
+            raise InvalidInputError(f"GridLearning.grid must hold each action once, got {grid}.")
         grid.setflags(write=False)
         object.__setattr__(self, "grid", grid)
 
-    def start(self, market: FirmMarket, firm: int, first: FloatArray) -> GridState:
-        """Give the state before the first period."""
-        return GridState(self.policy.start(self._grid.size))
+    def start(self, market: FirmMarket, firm: int, first: FloatArray) -> Any:
+        """Give what the policy knows before the first period."""
+        return self.policy.start(self._grid.size)
 
-    def action(self, state: GridState, market: FirmMarket, firm: int, draw: float) -> float:
+    def action(self, state: Any, market: FirmMarket, firm: int, draw: float) -> float:
         """Give the action of the period."""
-        return float(self._grid[self.policy.choose(state.learned, np.array([draw]))[0]])
+        return float(self._grid[self.policy.choose(state, np.array([draw]))[0]])
 
-    def learn(
-        self, state: GridState, market: FirmMarket, firm: int, actions: FloatArray, prices: FloatArray
-    ) -> GridState:
-        """Give the state after a period."""
+    def learn(self, state: Any, market: FirmMarket, firm: int, actions: FloatArray, prices: FloatArray) -> Any:
+        """Give what the policy knows after a period."""
         tried = np.repeat(actions[None, :], self._grid.size, axis=0)  # (K, n)
         tried[:, firm] = self._grid
         got, sold = market.sell(tried)
@@ -195,7 +186,7 @@ class GridLearning:
             profits[chosen : chosen + 1],
             all_payoffs=profits[None, :] if self.policy.observes is Information.ALL_PAYOFFS else None,
         )
-        return GridState(self.policy.learn(state.learned, observation), chosen)
+        return self.policy.learn(state, observation)
 
     @property
     def _grid(self) -> FloatArray:
