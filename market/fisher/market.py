@@ -60,6 +60,9 @@ _ALWAYS = frozenset(
     }
 )
 
+# Share of all money below which what is spent on a good cannot be told from nothing.
+_LEAST_REVENUE = 1e-300
+
 
 @final
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class FisherMarket:
         return _ALWAYS | extra | ({Property.ANONYMOUS} if alike and same_kind else set())
 
     def equilibrium(
-        self, valuations: ArrayLike | Any, *, tolerance: float = 1e-9, max_iterations: int = 300
+        self, valuations: ArrayLike | Any, *, tolerance: float = 1e-9, max_iterations: int = 1000
     ) -> FisherEquilibrium:
         """Find the equilibrium: exactly where finitely many steps can, else to rounding.
 
@@ -149,7 +152,8 @@ class FisherMarket:
         Raises
         ------
         InvalidInputError
-            Entries that are negative, NaN or infinite, shapes that do not fit, or a buyer that values nothing.
+            Entries that are negative, NaN or infinite, shapes that do not fit, or a buyer that values nothing; or CES
+            buyers so near to Leontief that what is spent on some good leaves the range of floats.
 
         Notes
         -----
@@ -313,6 +317,12 @@ class FisherMarket:
                     rho / (1.0 - rho),
                     max_iterations=max_iterations,
                 )
+                if revenue.min() < _LEAST_REVENUE:
+                    raise InvalidInputError(
+                        f"CESUtility.rho as low as {rho.min():g} with these supplies, budgets and valuations makes a "
+                        f"good worth less than {_LEAST_REVENUE:g} of all money: prices leave the range of floats. Use "
+                        "LeontiefUtility(), a rho nearer to 0, or supplies nearer to what is wanted."
+                    )
                 status = status if exact else FisherStatus.APPROXIMATE
             case CobbDouglasUtility():
                 worth = self._worth(table, supplies)

@@ -119,6 +119,8 @@ def newton_steps(
     while True:
         spending = spend(table, base - table.by_buyer(slopes) * table.by_good(log_revenue), budgets)
         revenue = np.exp(log_revenue)
+        if not revenue.all():  # a good is worth less than any float above 0
+            return log_revenue, spending, steps, False
         excess = revenue - spending.demand
         worst = float(np.max(np.abs(excess) / revenue))
         stalled = worst <= _GOOD_ENOUGH and worst >= 0.5 * previous

@@ -142,3 +142,9 @@ def test_not_a_number_of_rounds(method: str, name: str, bad: object, got: str) -
 
 def test_utilities_are_an_alias_of_four() -> None:
     assert len(FisherUtility.__args__) == 4
+
+
+def test_prices_beyond_the_range_of_floats() -> None:
+    # Prices in proportion to supplies^(rho - 1): 1e-558 beside 1.
+    market = FisherMarket([1.0], [1.0, 1e9, 1e-9], utility=CESUtility(-30.0))
+    assert_raises(lambda: market.equilibrium(np.ones((1, 3))), ("CESUtility.rho as low as -30", "LeontiefUtility"))

@@ -468,3 +468,15 @@ def test_a_large_sparse_market_is_solved_exactly() -> None:
 def test_importing_stays_light() -> None:
     code = "import sys, walras.market.fisher; sys.exit('scipy.sparse' in sys.modules or 'scipy.linalg' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_near_leontief_buyers_take_many_short_steps() -> None:
+    # Prices as low as 1e-270: what there is too much of costs next to nothing, and is sold out to rounding all the same.
+    generator = np.random.default_rng([3, 30])
+    buyers, goods = generator.integers(1, 7, 2)
+    valuations = generator.integers(0, 3, (buyers, goods)) + 0.0
+    budgets, supplies = 10.0 ** generator.uniform(-6.0, 6.0, buyers), generator.uniform(0.5, 2.0, goods)
+    found = FisherMarket(budgets, supplies, utility=CESUtility(-30.0)).equilibrium(valuations).require(1e-9)
+    assert found.status is FisherStatus.UNIQUE
+    assert found.iterations > 300
+    assert found.prices.min() < 1e-200
