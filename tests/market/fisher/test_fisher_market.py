@@ -471,7 +471,7 @@ def test_importing_stays_light() -> None:
 
 
 def test_near_leontief_buyers_take_many_short_steps() -> None:
-    # Prices as low as 1e-270: what there is too much of costs next to nothing, and is sold out to rounding all the same.
+    # Prices as low as 1e-270: what there is too much of costs next to nothing, and is sold out all the same.
     generator = np.random.default_rng([3, 30])
     buyers, goods = generator.integers(1, 7, 2)
     valuations = generator.integers(0, 3, (buyers, goods)) + 0.0
