@@ -12,6 +12,7 @@ from rich.table import Table
 
 from walras import __version__
 from walras.market.errors import MarketError
+from walras.simulations.commands.app import app as watch
 from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
 from walras.simulations.commands.report import report
@@ -38,6 +39,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
 
 for _command in (simulate, sweep, calibrate, report, experiments):
     app.command()(_command)
+app.command("app")(watch)
 
 
 @app.callback()

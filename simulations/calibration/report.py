@@ -59,16 +59,16 @@ def calibration_figure(run: StoredCalibration) -> "Figure":
     names = list(run.calibration.ranges)
     figure, axes = panels(len(names), width=6.4 if len(names) == 1 else 3.6 * min(len(names), 4))
     together = run.evaluations[run.evaluations["stage"] == "together"]
-    for axis, name, answer in zip(axes, names, run.answer.itertuples(), strict=True):
+    for axis, name, answer in zip(axes, names, run.answer.to_dict("records"), strict=True):
         if len(names) == 1:
             _draw_replications(axis, run.evaluations, name)
         grouped = together.groupby("evaluation")["value"]
         places = together.groupby("evaluation")[name].first()
         bars = half_width_95(grouped) if len(names) == 1 else 0.0 * places
         axis.errorbar(places, grouped.mean(), bars, fmt="o", color=PALETTE[0], markersize=4, linewidth=1, label="mean")
-        axis.axvline(answer.answer, color=PALETTE[1], linewidth=1.2, label=f"answer: {answer.answer:.4g}")
-        if not np.isnan(answer.standard_error):
-            axis.axvspan(answer.low_95, answer.high_95, color=PALETTE[1], alpha=0.18, linewidth=0)
+        axis.axvline(answer["answer"], color=PALETTE[1], linewidth=1.2, label=f"answer: {answer['answer']:.4g}")
+        if not np.isnan(answer["standard_error"]):
+            axis.axvspan(answer["low_95"], answer["high_95"], color=PALETTE[1], alpha=0.18, linewidth=0)
         if run.calibration.goal.kind == "target":
             axis.axhline(run.calibration.goal.target, color=PALETTE[2], linestyle="--", linewidth=1, label="target")
         if run.calibration.ranges[name].log:

@@ -1,7 +1,7 @@
 """Run a calibration into a folder: a search over the mean, then one over each replication alone; resumable."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
@@ -167,7 +167,7 @@ def _replication_rows(evaluations: Evaluations, alone: list[FloatArray], calibra
     return pd.DataFrame(rows, columns=["replication", *calibration.ranges, "value"])
 
 
-def _answer_rows(calibration: Calibration, best: dict[str, object], replications: pd.DataFrame) -> pd.DataFrame:
+def _answer_rows(calibration: Calibration, best: Mapping[str, object], replications: pd.DataFrame) -> pd.DataFrame:
     """Give a row per field: the answer, its standard error, and a 95 % interval by Student's t."""
     count = len(replications)
     rows = []

@@ -87,9 +87,9 @@ class StoredCalibration:
             target = self.calibration.goal.target
             found.append(f"The target {target:g} was not reached within the ranges; nearest: {self.value:g}.")
         found += [
-            f"{row.field} lies at the {row.at_end} end of its range: look beyond it."
-            for row in self.answer.itertuples()
-            if row.at_end
+            f"{row['field']} lies at the {row['at_end']} end of its range: look beyond it."
+            for row in self.answer.to_dict("records")
+            if row["at_end"]
         ]
         if len(self.replications) == 1:
             found.append("With one replication nothing is known of the uncertainty: use --replications.")

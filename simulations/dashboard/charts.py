@@ -60,8 +60,10 @@ def _time_series(panel: TimeSeries) -> ChartOption:
     for reference in panel.references:
         level = np.full(2, reference.value)
         series.append(_dashed(_line(reference.label, np.array([0, max(last, 1)]), level, _REFERENCE)))
-    y_axis = _axis(panel.unit, low=low, high=high, scale=panel.value_range is None)
-    return _chart(series, _axis(panel.period_name, low=0, high=max(last, 1)), y_axis)
+    y_axis = _axis(panel.unit, low=low, high=high, scale=low is None, whole=panel.is_whole)
+    periods = _axis(panel.period_name, low=0, high=max(last, 1), whole=True)
+    periods["axisLabel"]["showMaxLabel"] = False  # the last period is at no round number
+    return _chart(series, periods, y_axis)
 
 
 def _distribution(panel: Distribution) -> ChartOption:
@@ -83,27 +85,21 @@ def _distribution(panel: Distribution) -> ChartOption:
 
 def _crossing(panel: Crossing) -> ChartOption:
     series = [
-        _line("demand", *_thinned(*panel.demand), PALETTE[0]),
-        _line("supply", *_thinned(*panel.supply), PALETTE[1]),
+        _line(panel.demand_label, *_thinned(*panel.demand), PALETTE[0]),
+        _line(panel.supply_label, *_thinned(*panel.supply), PALETTE[1]),
         _points(panel.trades_label, *panel.trades, PALETTE[3], size=8),
     ]
     return _chart(series, _axis(panel.quantity_unit, low=0), _axis(panel.price_unit, low=0))
 
 
 def _histogram(panel: Histogram) -> ChartOption:
-    middles = 0.5 * (panel.edges[1:] + panel.edges[:-1])
-    series: list[ChartOption] = [
-        {
-            "type": "bar",
-            "name": "agents",
-            "data": _pairs(middles, 100.0 * panel.shares),
-            "barWidth": f"{90.0 / max(middles.size, 1):.2f}%",
-            "itemStyle": {"color": PALETTE[0], "opacity": 0.75},
-        }
-    ]
+    # A stair rather than bars: bars on an axis of numbers have no width of their own.
+    stair = _line("agents", panel.edges, 100.0 * np.append(panel.shares, panel.shares[-1]), PALETTE[0])
+    series = [stair | {"step": "end", "areaStyle": {"color": PALETTE[0], "opacity": 0.25}}]
     if panel.theory is not None:
         name, shares = panel.theory
-        series.append(_line(name, middles, 100.0 * shares, PALETTE[1]))
+        middles = 0.5 * (panel.edges[1:] + panel.edges[:-1])
+        series.append(_dashed(_line(name, middles, 100.0 * shares, PALETTE[1])))
     low, high = float(panel.edges[0]), float(panel.edges[-1])
     return _chart(series, _axis(panel.unit, low=low, high=high), _axis("agents (%)", low=0))
 
@@ -118,37 +114,38 @@ def _scatter(panel: Scatter) -> ChartOption:
 
 
 def _network(panel: Network) -> ChartOption:
+    # Lines and points on axes that are not shown: the series for graphs stretches symbols with the panel.
     finite = panel.values[np.isfinite(panel.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     active = panel.active if panel.active is not None else np.zeros(len(panel.edges))
-    size = float(np.clip(260.0 / np.sqrt(max(len(panel.places), 1)) / 2.0, 5.0, 22.0))
-    nodes = [
-        {"name": str(number), "x": x, "y": y, "value": value, "symbolSize": size}
-        for number, ((x, y), value) in enumerate(zip(panel.places.tolist(), _plain(panel.values), strict=True))
-    ]
+    size = float(np.clip(130.0 / np.sqrt(max(len(panel.places), 1)), 5.0, 20.0))
+    places = [_plain(place) for place in panel.places]
     links = [
         {
-            "source": str(first),
-            "target": str(second),
-            "lineStyle": {"color": PALETTE[1], "width": 2.0, "opacity": 0.9} if traded else {"color": "#c3c8cf"},
+            "coords": [places[first], places[second]],
+            "lineStyle": {
+                "color": PALETTE[1] if traded else "#c3c8cf",
+                "width": 3.0 if traded else 1.0,
+                "opacity": 1.0,
+            },
         }
         for (first, second), traded in zip(panel.edges.tolist(), active.tolist(), strict=True)
     ]
-    graph: ChartOption = {
-        "type": "graph",
-        "layout": "none",
-        "data": nodes,
-        "links": links,
-        "roam": False,
-        "left": 20,
-        "right": 96,
-        "top": 16,
-        "bottom": 16,
-        "itemStyle": {"borderColor": "#ffffff", "borderWidth": 1},
-        "emphasis": {"disabled": True},
-    }
+    series: list[ChartOption] = [
+        {"type": "lines", "coordinateSystem": "cartesian2d", "data": links, "silent": True, "z": 1},
+        {
+            "type": "scatter",
+            "data": [[*place, value] for place, value in zip(places, _plain(panel.values), strict=True)],
+            "symbolSize": size,
+            "itemStyle": {"borderColor": "#ffffff", "borderWidth": 1},
+            "z": 2,
+        },
+    ]
+    hidden: ChartOption = {"type": "value", "show": False, "scale": True}
     colours: ChartOption = {
         "type": "continuous",
+        "seriesIndex": 1,
+        "dimension": 2,
         "min": low,
         "max": high if high > low else low + 1.0,
         "calculable": False,
@@ -160,8 +157,10 @@ def _network(panel: Network) -> ChartOption:
         "text": [f"{high:,.2f}", f"{low:,.2f}"],
         "textStyle": {"color": _INK, "fontSize": _SMALL},
         "inRange": {"color": list(_LOW_TO_HIGH)},
+        "outOfRange": {"color": "#ffffff"},
     }
-    return {"animation": False, "tooltip": {}, "series": [graph], "visualMap": colours}
+    grid = {"left": 16, "right": 64, "top": 12, "bottom": 16}
+    return {"animation": False, "grid": grid, "xAxis": hidden, "yAxis": hidden, "series": series, "visualMap": colours}
 
 
 def _chart(series: Sequence[ChartOption], x_axis: ChartOption, y_axis: ChartOption) -> ChartOption:
@@ -184,20 +183,27 @@ def _chart(series: Sequence[ChartOption], x_axis: ChartOption, y_axis: ChartOpti
     }
 
 
-def _axis(name: str, *, low: float | None = None, high: float | None = None, scale: bool = False) -> ChartOption:
-    return {
+def _axis(
+    name: str, *, low: float | None = None, high: float | None = None, scale: bool = False, whole: bool = False
+) -> ChartOption:
+    axis: ChartOption = {
         "type": "value",
         "name": name,
         "nameLocation": "middle",
         "nameTextStyle": {"fontSize": _SMALL, "color": _INK},
         "axisLabel": {"fontSize": _SMALL, "color": _INK, "hideOverlap": True},
-        "axisLine": {"show": True, "lineStyle": {"color": "#9aa0a8"}},
+        "axisLine": {"show": True, "onZero": False, "lineStyle": {"color": "#9aa0a8"}},
         "splitLine": {"lineStyle": {"color": _FAINT}},
         "splitNumber": 4,
         "scale": scale,
         "min": low,
         "max": high,
     }
+    if whole:
+        axis["minInterval"] = 1
+    elif low is not None and high is not None:
+        axis["interval"] = (high - low) / 5.0  # or the last stretch is shorter than the others
+    return axis
 
 
 def _line(

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+import warnings
 import webbrowser
 from importlib.util import find_spec
 from typing import Any
@@ -25,6 +26,7 @@ _SETTINGS = {
     "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",
     "SOLARA_KERNEL_CULL_TIMEOUT": "2m",
     "SOLARA_THEME_TITLE": "walras",
+    "SOLARA_THEME_SHOW_BANNER": "False",
 }
 
 
@@ -32,7 +34,7 @@ class MissingExtraError(MarketError, ImportError):
     """A part of walras needs packages that come with an extra, and they are not installed."""
 
 
-def launch(port: int, open_browser: bool) -> None:  # noqa: FBT001 - the command's two options
+def launch(port: int, *, open_browser: bool) -> None:
     """Serve the dashboard until interrupted.
 
     Parameters
@@ -54,7 +56,7 @@ def launch(port: int, open_browser: bool) -> None:  # noqa: FBT001 - the command
     with _bound(port) as listening:
         address = f"http://{_HOST}:{listening.getsockname()[1]}"
         server = _server()
-        print(f"The dashboard is at {address}; press Ctrl+C to stop it.")
+        print(f"The dashboard is at {address}; press Ctrl+C to stop it.", flush=True)
         if open_browser:
             threading.Thread(target=_open_when_ready, args=(server, address), daemon=True).start()
         server.run(sockets=[listening])
@@ -65,7 +67,8 @@ def require_extra() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"The live view needs {', '.join(missing)}, which come with an extra: pip install 'walras[viz]'."
+            f"The live view needs packages that are not there ({', '.join(missing)}). They come with an extra: "
+            "pip install 'walras[viz]'."
         )
 
 
@@ -78,6 +81,7 @@ def _bound(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((_HOST, number))
+        listening.listen()  # who comes before the server has started waits
     except OSError as error:
         listening.close()
         raise InvalidInputError(f"Port {number} cannot be had ({error.strerror}): choose another, or 0.") from error
@@ -90,6 +94,8 @@ def _server() -> Any:
     import uvicorn
     from solara.server.starlette import app
 
+    # The page is served without https, to this computer alone.
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none require https")
     return uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
 
 

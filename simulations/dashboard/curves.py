@@ -1,11 +1,13 @@
 """Demand and supply of single units, as corners of stairs."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from walras.market.validation import FloatArray
 
-__all__ = ["demand_stairs", "supply_stairs"]
+__all__ = ["demand_stairs", "percent_range", "supply_stairs"]
 
 
 def demand_stairs(values: ArrayLike, units: ArrayLike = 1.0) -> tuple[FloatArray, FloatArray]:
@@ -53,6 +55,19 @@ def supply_stairs(costs: ArrayLike, ceiling: float, units: ArrayLike = 1.0) -> t
     """
     quantities, prices = _stairs(np.asarray(costs, dtype=np.float64), units)
     return np.append(quantities, quantities[-1]), np.append(prices, ceiling)
+
+
+def percent_range(values: FloatArray) -> tuple[float, float]:
+    """Give ends for an axis of percentages of the best: up to 100, down to the ten below the least, at most to 50.
+
+    Parameters
+    ----------
+    values
+        Percentages, NaN where there are none, shape (t,).
+    """
+    finite = values[np.isfinite(values)]
+    least = float(finite.min()) if finite.size else 50.0
+    return min(10.0 * math.floor(least / 10.0), 50.0), 100.0
 
 
 def _stairs(keys: FloatArray, units: ArrayLike) -> tuple[FloatArray, FloatArray]:

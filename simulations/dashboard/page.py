@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import solara
 from reacton import ipyvuetify as v
+from reacton.ipyvue import use_event
 
 from walras.market.errors import InvalidInputError
 from walras.simulations.dashboard.charts import chart_option
@@ -22,6 +23,8 @@ from walras.simulations.dashboard.session import FASTEST, Session
 from walras.simulations.dashboard.snapshot import Panel, Reading
 from walras.simulations.dashboard.style import STYLE
 
+# ruff: noqa: N802 - components bear names like those of classes, as everywhere in Solara
+# mypy: disable-error-code="untyped-decorator"
 __all__ = ["Layout", "Page"]
 
 _Typed: TypeAlias = Mapping[tuple[str, str], str]  # what was typed, by economy and control
@@ -75,7 +78,7 @@ def Page() -> None:
                         problems.get(control.name, ""),
                         lambda text, control=control: set_text(control, text),
                     ).key(f"{name} {control.name}")
-        _Economy(economy, settings, bool(problems))
+        _Economy(economy, settings, problems)
 
 
 def read_settings(economy: LiveEconomy, typed: _Typed) -> tuple[dict[str, Setting], dict[str, str]]:
@@ -90,7 +93,7 @@ def read_settings(economy: LiveEconomy, typed: _Typed) -> tuple[dict[str, Settin
                 settings[control.name] = control.read(text)
             except InvalidInputError as error:
                 problems[control.name] = str(error)
-    return settings, {name: text for name, text in problems.items()}
+    return settings, problems
 
 
 @solara.component
@@ -131,14 +134,15 @@ def _Slider(control: Number, value: float, on_text: Callable[[str], None]) -> No
         dense=True,
     )
     # The economy starts afresh when the thumb is let go, not at every place that it passes.
-    v.use_event(slider, "change", lambda *event: on_text(f"{event[-1]:.6g}"))
+    use_event(slider, "change", lambda *event: on_text(f"{event[-1]:.6g}"))
 
 
 @solara.component
-def _Economy(economy: LiveEconomy, settings: Mapping[str, Setting], is_wrong: bool) -> None:
+def _Economy(economy: LiveEconomy, settings: Mapping[str, Setting], problems: Mapping[str, str]) -> None:
     _, redraw = solara.use_state(0)
     speed, set_speed = solara.use_state(_DEFAULT_SPEED)
     session = solara.use_memo(lambda: Session(lambda: redraw(lambda count: count + 1)), [])
+    is_wrong = bool(problems)
 
     def start() -> None:
         if is_wrong:

@@ -54,7 +54,7 @@ class Reading:
     def text(self) -> str:
         """The number with its unit; a dash where there is none."""
         if np.isnan(self.value):
-            return "–"
+            return "-"
         number = f"{self.value:,.{self.digits}f}".replace(",", "\u202f")  # a thin space between thousands
         return f"{number} {self.unit}".rstrip()
 
@@ -95,9 +95,11 @@ class TimeSeries:
     references
         Horizontal lines.
     value_range
-        Ends of the axis of values; None for as much as is needed.
+        Ends of the axis of values; None, for both or for one, for as much as is needed.
     period_name
         What a period is called.
+    is_whole
+        Whether values are whole numbers.
     """
 
     title: str
@@ -105,8 +107,9 @@ class TimeSeries:
     periods: IntArray
     lines: tuple[Line, ...]
     references: tuple[Reference, ...] = ()
-    value_range: tuple[float, float] | None = None
+    value_range: tuple[float | None, float | None] | None = None
     period_name: str = "period"
+    is_whole: bool = False
 
     def __post_init__(self) -> None:
         for line in self.lines:
@@ -157,8 +160,8 @@ class Crossing:
         Quantities and prices at the corners of each curve, in ascending order of quantity, two arrays of one length.
     trades
         Quantities and prices that came about.
-    trades_label
-        What these are.
+    trades_label, demand_label, supply_label
+        What these are called.
     """
 
     title: str
@@ -168,6 +171,8 @@ class Crossing:
     supply: tuple[FloatArray, FloatArray]
     trades: tuple[FloatArray, FloatArray]
     trades_label: str = "trades"
+    demand_label: str = "demand"
+    supply_label: str = "supply"
 
     def __post_init__(self) -> None:
         for name in ("demand", "supply", "trades"):

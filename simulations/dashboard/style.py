@@ -12,9 +12,9 @@ html {{ overflow: hidden; }}
 .w-bar {{ grid-column: 1 / -1; background: {PALETTE[0]}; color: #ffffff; padding: 0 16px; line-height: 40px;
   font-size: 16px; font-weight: 500; letter-spacing: 0.02em; }}
 .w-bar span {{ font-weight: 300; margin-left: 8px; opacity: 0.85; }}
-.w-side {{ background: #ffffff; border-right: 1px solid #dde1e6; padding: 14px 16px; overflow-y: auto; }}
+.w-side {{ background: #ffffff; border-right: 1px solid #dde1e6; padding: 20px 16px 14px 16px; overflow-y: auto; }}
 .w-side .v-input {{ margin-top: 0; padding-top: 0; }}
-.w-choice {{ padding-top: 10px; }}
+.w-choice {{ padding-top: 16px; }}
 .w-number {{ padding-top: 10px; }}
 .w-label {{ font-size: 12px; line-height: 16px; color: #4a4f57; }}
 .w-label span {{ color: #7a818b; }}
@@ -29,7 +29,7 @@ html {{ overflow: hidden; }}
 .w-title h1 {{ font-size: 20px; line-height: 24px; font-weight: 500; }}
 .w-title p {{ font-size: 12.5px; line-height: 17px; color: #4a4f57; margin: 2px 0 0 0; max-width: 620px; }}
 .w-tools {{ display: flex; align-items: center; gap: 8px; }}
-.w-tools .v-input {{ width: 130px; flex: none; margin: 0; padding: 0; }}
+.w-tools .v-input {{ width: 130px; flex: none; margin: 0; padding: 12px 0 0 0; }}
 .w-tiles {{ display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 10px; }}
 .w-tile {{ background: #ffffff; border: 1px solid #e3e6ea; border-radius: 6px; padding: 6px 12px; min-width: 0; }}
 .w-tile div:first-child {{ font-size: 11.5px; color: #5d646e; white-space: nowrap; overflow: hidden;

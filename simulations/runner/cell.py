@@ -6,17 +6,19 @@ bytes whoever computed them, and a schema travels inside.
 
 import io
 import re
+import sys
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from walras.market.errors import InvalidInputError
 from walras.simulations.experiments import Tables
@@ -65,7 +67,7 @@ def run_cell(task: CellTask) -> CellOutcome:
     """
     started = time.perf_counter()
     try:
-        with threadpool_limits(1):
+        with _libraries(len(sys.modules)).limit(limits=1):
             experiment = find_experiment(task.experiment)
             rng = np.random.default_rng(cell_seed(task.seed, task.replication))
             tables = experiment.run(experiment.config(**task.point.values), rng)
@@ -75,6 +77,12 @@ def run_cell(task: CellTask) -> CellOutcome:
     except Exception as error:
         reason = f"{task}: {type(error).__name__}: {error}"
         return CellOutcome(task, time.perf_counter() - started, error=reason, trace=traceback.format_exc())
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:  # the argument is the key: more modules bring in more libraries
+    """Give the libraries that have threads; finding them takes longer than many a cell."""
+    return ThreadpoolController()
 
 
 def _checked(tables: Tables) -> Tables:

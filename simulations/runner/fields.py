@@ -76,7 +76,7 @@ class Field:
         if self.kind is float and isinstance(given, int) and not isinstance(given, bool):
             return float(given)
         if type(given) is self.kind:
-            return given  # type: ignore[return-value]
+            return given
         raise InvalidInputError(f"{self.name} must be {_ATOMS[self.kind]}; got {given!r}.")
 
     def _parsed_atom(self, text: str) -> Atom:

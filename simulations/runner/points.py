@@ -92,7 +92,7 @@ def points_of(scenario: Scenario) -> list[Point]:
     base = {field.name: field.default for field in scenario.fields} | dict(scenario.config)
     samples = _sobol_points(scenario)
     varied = (*scenario.grid, *scenario.sobol)
-    points = []
+    points: list[Point] = []
     for combination in product(*scenario.grid.values()):
         chosen = dict(zip(scenario.grid, combination, strict=True))
         for sample in samples:

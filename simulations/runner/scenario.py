@@ -178,7 +178,7 @@ class Scenario:
         """Give the scenario with changes; what is said of a field takes the place of all that was said of it."""
         new = {"config": dict(config or {}), "grid": dict(grid or {}), "sobol": dict(sobol or {})}
         mentioned = {name for part in new.values() for name in part}
-        parts = {
+        parts: dict[str, Any] = {
             part: {**{name: value for name, value in getattr(self, part).items() if name not in mentioned}, **values}
             for part, values in new.items()
         }

@@ -1,5 +1,6 @@
 """The compute economy, live: attention heads and neuron blocks buy compute, and a treasury taxes and rebates."""
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -23,7 +24,7 @@ from walras.market import CapacityMarket, FixedSupply, PerUnitTax, PostedPrice, 
 from walras.market.taxation import BracketTax, EqualRebate, TaxCode
 from walras.market.validation import FloatArray
 from walras.simulations.dashboard.controls import Choice, Number, Settings
-from walras.simulations.dashboard.curves import demand_stairs
+from walras.simulations.dashboard.curves import demand_stairs, percent_range
 from walras.simulations.dashboard.live_economy import LiveEconomy
 from walras.simulations.dashboard.snapshot import (
     Crossing,
@@ -96,6 +97,8 @@ class _Economy:
         if last is None:
             return Snapshot(period=0, readings=self._readings({}), panels=())
 
+        efficiency = 100.0 * rows["efficiency"].to_numpy()
+
         def lines(title: str, unit: str, **columns: FloatArray) -> TimeSeries:
             named = tuple(Line(name.replace("_", " "), values) for name, values in columns.items())
             return TimeSeries(title=title, unit=unit, periods=periods, lines=named)
@@ -110,8 +113,12 @@ class _Economy:
                     Holdings("wealth", last.by_agent["wealth_cents"]),
                 ),
             ),
-            lines(
-                "Efficiency (value produced, of the most there is)", "%", efficiency=100 * rows["efficiency"].to_numpy()
+            TimeSeries(
+                title="Efficiency (value produced, of the most there is)",
+                unit="%",
+                periods=periods,
+                lines=(Line("efficiency", efficiency),),
+                value_range=percent_range(efficiency),
             ),
             self._use(last),
             lines(
@@ -126,19 +133,14 @@ class _Economy:
     def _keep(self, record: PeriodRecord) -> None:
         self._last = record
 
-    def _readings(self, totals: dict[str, float] | object) -> tuple[Reading, ...]:
-        of = totals if isinstance(totals, dict) else dict(totals)  # type: ignore[call-overload]
+    def _readings(self, totals: Mapping[str, float]) -> tuple[Reading, ...]:
         nothing = float("nan")
+        sold = 100.0 * totals.get("quantity_sold", nothing) / float(self._costs.sum())
         return (
-            Reading(label="Price", value=of.get("price", nothing), unit="a unit"),
-            Reading(
-                label="Sold",
-                value=100 * of.get("quantity_sold", nothing) / self._costs.sum(),
-                unit="% of all",
-                digits=1,
-            ),
-            Reading(label="Efficiency", value=100 * of.get("efficiency", nothing), unit="%", digits=1),
-            Reading(label="Gini of compute", value=of.get("gini_allocation", nothing)),
+            Reading(label="Price", value=totals.get("price", nothing), unit="a unit"),
+            Reading(label="Sold", value=sold, unit="% of all", digits=1),
+            Reading(label="Efficiency", value=100.0 * totals.get("efficiency", nothing), unit="%", digits=1),
+            Reading(label="Gini of compute", value=totals.get("gini_allocation", nothing)),
             Reading(label="Agents", value=float(self._costs.size), digits=0),
         )
 
@@ -164,7 +166,8 @@ class _Economy:
         )
 
     def _use(self, last: PeriodRecord) -> Scatter:
-        valuations, shares = np.asarray(last.by_agent["valuation"]), 100.0 * np.asarray(last.by_agent["share"])
+        valuations: FloatArray = np.asarray(last.by_agent["valuation"], dtype=np.float64)
+        shares: FloatArray = 100.0 * np.asarray(last.by_agent["share"], dtype=np.float64)
         heads = (self._population["kind"] == "head").to_numpy()
         return Scatter(
             title="Who gets compute",

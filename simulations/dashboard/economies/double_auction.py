@@ -1,6 +1,6 @@
 """The double-auction laboratory, live: induced values and costs, and how near to the theory traders come."""
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from walras.agents.trading import (
 from walras.market.order_book import Side
 from walras.market.validation import IntArray
 from walras.simulations.dashboard.controls import Choice, Number, Settings
-from walras.simulations.dashboard.curves import demand_stairs, supply_stairs
+from walras.simulations.dashboard.curves import demand_stairs, percent_range, supply_stairs
 from walras.simulations.dashboard.history import History
 from walras.simulations.dashboard.live_economy import LiveEconomy
 from walras.simulations.dashboard.snapshot import (
@@ -93,8 +93,13 @@ class _Laboratory:
         panels = (
             self._lines("Mean price of a day", "cents", "price", prices),
             self._crossing(),
-            self._lines("Efficiency (surplus found, of the most there is)", "%", "efficiency"),
-            self._lines("Volume", "units a day", "trades", volume),
+            self._lines(
+                "Efficiency (surplus found, of the most there is)",
+                "%",
+                "efficiency",
+                value_range=percent_range(history.column("efficiency")),
+            ),
+            self._lines("Volume", "units a day", "trades", volume, value_range=(0.0, None), is_whole=True),
             self._lines("Smith's alpha (spread of prices about equilibrium)", "% of the price", "alpha"),
             Distribution(
                 title="Lorenz curve of the traders' wealth",
@@ -103,7 +108,7 @@ class _Laboratory:
         )
         return Snapshot(period=self._day, readings=readings, panels=panels)
 
-    def _lines(self, title: str, unit: str, column: str, *references: Reference) -> TimeSeries:
+    def _lines(self, title: str, unit: str, column: str, *references: Reference, **axis: Any) -> TimeSeries:
         return TimeSeries(
             title=title,
             unit=unit,
@@ -111,6 +116,7 @@ class _Laboratory:
             lines=(Line(column, self._history.column(column)),),
             references=references,
             period_name="day",
+            **axis,
         )
 
     def _crossing(self) -> Crossing:

@@ -156,11 +156,13 @@ def _law(rule: ExchangeRule, tax: WealthTax | None) -> _Law | None:
         case SavingExchange(saving=saving) if tax is None:
             shape = saving_exchange_shape(saving)
             wealth = np.linspace(0.0, 40.0, 4001)
-            population, held = special.gammainc(shape, shape * wealth), special.gammainc(shape + 1, shape * wealth)
+            population, held = (
+                np.asarray(special.gammainc(power, shape * wealth), dtype=np.float64) for power in (shape, shape + 1)
+            )
             ends = np.unique(population, return_index=True)[1][:-1]  # near 1 rounding repeats shares
             lorenz = LorenzCurve(np.append(population[ends], 1.0), np.append(held[ends], 1.0))
             return _Law("theory (Gamma law)", wealth, population, lorenz)
-        case YardSale(fraction=stake) if tax is not None and tax.rates[-1] <= _SMALL_RATE:
+        case YardSale(fraction=stake) if tax is not None and float(np.max(tax.rates)) <= _SMALL_RATE:
             try:
                 law = yard_sale_law(stake, tax, mean_wealth=_MEAN_MONEY)
             except NotConvergedError:  # a tax so weak that the law is beyond the solver: no theory is shown
@@ -173,8 +175,8 @@ WEALTH_EXCHANGE = LiveEconomy(
     name="wealth-exchange",
     title="Wealth exchange",
     about=(
-        "Agents meet in pairs, drawn afresh each period, and money changes hands by a rule that treats all alike. A tax "
-        "on wealth is shared out equally."
+        "Agents meet in pairs, drawn afresh each period, and money changes hands by a rule that treats all alike. A "
+        "tax on wealth is shared out equally."
     ),
     controls=(
         Choice(name="rule", label="What two agents do", options=(_GIFT, _SAVING, _YARD_SALE), default=_YARD_SALE),
