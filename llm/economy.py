@@ -1,9 +1,9 @@
 """`attach`: make a transformers model an economy that runs at any compute budget."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import pandas as pd
@@ -22,10 +22,14 @@ from walras.llm.gate import MarketGate
 from walras.llm.importance import first_order_valuations
 from walras.llm.population import Population, Site
 from walras.llm.resources import amounts_of
+from walras.llm.rounding import fill_up, rounded_allocation
 from walras.llm.schedule import BudgetSchedule, ElasticBudget
 from walras.llm.structure import shrink, structure_of
 from walras.market import InvalidInputError
 from walras.market.validation import finite_number, finite_vector, positive_number
+
+if TYPE_CHECKING:
+    from walras.llm.analysis import EconomyReport
 
 __all__ = ["ModelEconomy", "attach"]
 
@@ -298,18 +302,46 @@ class ModelEconomy:
         else:
             table.to_parquet(path, index=False)
 
+    def report(
+        self,
+        batches: Iterable[Mapping[str, Tensor]] = (),
+        *,
+        budgets: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
+        temperature: float | None = None,
+    ) -> "EconomyReport":
+        """Give a report of use, prices, concentration and FLOPs at some budgets: print it, or `save("page.html")`.
+
+        Parameters
+        ----------
+        batches
+            What the model is called with, labels included, for shadow prices and attention entropy; without any, those
+            are left out.
+        budgets
+            Fractions in [0, 1].
+        temperature
+            Scale of demand (money per unit) at which shadow prices are taken; the present one by default.
+        """
+        from walras.llm.analysis import make_report  # here: it brings in matplotlib
+
+        self._require_attached()
+        return make_report(self, batches, budgets=budgets, temperature=temperature)
+
     def callback(self, schedule: BudgetSchedule | None = None) -> EconomyCallback:
         """Give the Trainer callback that sets the budget and the temperature of each training step."""
         self._require_attached()
         return EconomyCallback(self, schedule or ElasticBudget())
 
-    def export(self, budget: float | None = None) -> PreTrainedModel:
+    def export(self, budget: float | None = None, *, round_to: int | None = None) -> PreTrainedModel:
         """Give a copy of the model from which closed heads and blocks are physically removed.
 
         Parameters
         ----------
         budget
             Fraction of the agents' FLOPs; the present one by default.
+        round_to
+            Keep features in multiples of this in each sub-layer, as the hardware's tiles want it (64, 128): further
+            agents are served in it, and others elsewhere are not, within the same budget. The gated model then serves
+            somewhat different agents.
 
         Returns
         -------
@@ -319,6 +351,8 @@ class ModelEconomy:
         """
         self._require_attached()
         open_agents = self.hard_allocation(budget)
+        if round_to is not None:
+            open_agents = self._rounded_allocation(open_agents, budget, round_to)
         exported = copy.deepcopy(self.model)
         delattr(exported, GATE_NAME)
         for module in exported.modules():
@@ -327,7 +361,20 @@ class ModelEconomy:
                 module._forward_pre_hooks_with_kwargs.pop(hook.id, None)
                 module._forward_hooks_with_kwargs.pop(hook.id, None)
                 module._forward_hooks.pop(hook.id, None)
-        return shrink(exported, structure_of(self.population, open_agents), self.config.architecture).eval()
+        return shrink(exported, structure_of(self.population, open_agents)).eval()
+
+    def _rounded_allocation(self, served: NDArray[np.bool_], budget: float | None, multiple: int) -> NDArray[np.bool_]:
+        valuations = self.valuations
+        if budget is None and self.config.posts_a_price:
+            return fill_up(self.population, served, valuations, multiple)  # there is no budget to keep
+        return rounded_allocation(
+            self.hard_allocation,
+            self.population,
+            valuations,
+            self.gate.costs.cpu().numpy(),
+            budget=self.budget if budget is None else checked_budget(budget),
+            multiple=multiple,
+        )
 
     def _require_attached(self) -> None:
         if not self._hooks:

@@ -1,7 +1,7 @@
 """How long a forward pass takes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from walras.llm.flops import evaluating
 
-__all__ = ["Latency", "measure_latency"]
+__all__ = ["Latency", "measure_latency", "measure_turns"]
 
 
 @final
@@ -40,25 +40,45 @@ def measure_latency(
     repeats
         Counted passes of each model.
     """
-    seconds = np.empty((repeats, len(models)))
-    for turn in range(-2, repeats):
-        for number, model in enumerate(models):
-            elapsed = _one_pass(model, batch_size, sequence_length)
+    devices = [model.device for model in models]
+    passes = [lambda model=model: _one_pass(model, batch_size, sequence_length) for model in models]
+    return measure_turns(passes, devices=devices, repeats=repeats)
+
+
+def measure_turns(
+    passes: Sequence[Callable[[], object]], *, devices: Sequence[torch.device], repeats: int = 20, warm_up: int = 2
+) -> list[Latency]:
+    """Measure several computations in one run, each in its turn.
+
+    Parameters
+    ----------
+    passes
+        What is timed.
+    devices
+        The device of each, synchronised around it.
+    repeats, warm_up
+        Rounds that count, and rounds before them that do not.
+    """
+    seconds = np.empty((repeats, len(passes)))
+    for turn in range(-warm_up, repeats):
+        for number, (compute, device) in enumerate(zip(passes, devices, strict=True)):
+            _synchronise(device)
+            started = time.perf_counter()
+            compute()
+            _synchronise(device)
             if turn >= 0:
-                seconds[turn, number] = elapsed
+                seconds[turn, number] = time.perf_counter() - started
     lower, median, upper = np.quantile(seconds, (0.25, 0.5, 0.75), axis=0)
     return [Latency(float(m), float(low), float(up)) for m, low, up in zip(median, lower, upper, strict=True)]
 
 
-def _one_pass(model: PreTrainedModel, batch_size: int, sequence_length: int) -> float:
-    device = model.device
-    tokens = torch.ones((batch_size, sequence_length), dtype=torch.long, device=device)
+def _one_pass(model: PreTrainedModel, batch_size: int, sequence_length: int) -> None:
+    tokens = torch.ones((batch_size, sequence_length), dtype=torch.long, device=model.device)
+    inputs = {"input_ids": tokens, "attention_mask": tokens}
+    if model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = tokens
     with evaluating(model):
-        _synchronise(device)
-        started = time.perf_counter()
-        model(input_ids=tokens, attention_mask=tokens)
-        _synchronise(device)
-        return time.perf_counter() - started
+        model(**inputs)
 
 
 def _synchronise(device: torch.device) -> None:

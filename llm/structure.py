@@ -28,21 +28,24 @@ def structure_of(population: Population, open_agents: NDArray[np.bool_]) -> dict
     Returns
     -------
     dict
-        `sublayers`: numbers of the sub-layers, as `walras.llm.architectures.sublayers_of` counts them; `kept`: for each
-        of them what is kept, as a list of [first, last + 1] runs of features of its output projection.
+        `architecture`: the names of the layers; `sublayers`: numbers of the sub-layers, as
+        `walras.llm.architectures.sublayers_of` counts them; `kept`: for each of them what is kept, as a list of
+        [first, last + 1] runs of features of its output projection.
     """
     kept = [runs(site.kept_features(open_agents[site.agents]).tolist()) for site in population.sites]
-    return {"sublayers": [site.sublayer for site in population.sites], "kept": kept}
+    return {
+        "architecture": population.architecture.as_dict(),
+        "sublayers": [site.sublayer for site in population.sites],
+        "kept": kept,
+    }
 
 
-def shrink(
-    model: PreTrainedModel, structure: dict[str, Any], architecture: Architecture | None = None
-) -> PreTrainedModel:
+def shrink(model: PreTrainedModel, structure: dict[str, Any]) -> PreTrainedModel:
     """Remove, in place, all heads and neurons of a whole model that `structure` does not keep.
 
     A sub-layer that loses all of them keeps its output projection's bias, as the gated model does.
     """
-    sublayers = sublayers_of(model, architecture)
+    sublayers = sublayers_of(model, Architecture.from_dict(structure["architecture"]))
     for number, kept in zip(structure["sublayers"], structure["kept"], strict=True):
         sublayer = sublayers[number]
         features = [feature for first, stop in kept for feature in range(first, stop)]
@@ -53,11 +56,7 @@ def shrink(
         else:
             width = sublayer.queries_per_group * sublayer.head_dim
             keep_heads(sublayer, sorted({feature // width for feature in features}))
-    model.config.walras = {
-        "base_class": type(model).__name__,
-        "architecture": None if architecture is None else architecture.as_dict(),
-        **structure,
-    }
+    model.config.walras = {"base_class": type(model).__name__, **structure}
     return model
 
 
@@ -118,8 +117,7 @@ def _shrinking(base: type[PreTrainedModel]) -> type[PreTrainedModel]:
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(config, *args, **kwargs)
             structure = dict(config.walras)
-            described = structure["architecture"]
-            shrink(self, structure, None if described is None else Architecture.from_dict(described))
+            shrink(self, structure)
             self.config.walras = structure  # keeps the base class's name, not this one's
 
     return Shrinking
