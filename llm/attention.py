@@ -1,6 +1,7 @@
 """How spread out attention is, head by head."""
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from walras.llm.errors import CouplingError
 from walras.llm.flops import evaluating
 from walras.llm.tasks import Task
 
-__all__ = ["attention_entropy"]
+__all__ = ["attending", "attention_entropy", "entropy_of_batches"]
 
 
 @torch.no_grad()
@@ -35,28 +36,43 @@ def attention_entropy(model: PreTrainedModel, task: Task, *, examples: int = 128
     list of arrays
         One per layer that has heads left, of shape (heads,).
     """
-    implementation = model.config._attn_implementation
-    model.set_attn_implementation("eager")  # the others do not form the probabilities
-    try:
-        sums: list[Tensor] = []
-        queries = 0.0
-        with evaluating(model):
-            for batch in DataLoader(task.evaluation.head(examples), batch_size=32, collate_fn=task.collate):
-                attentions, mask = _attentions(model, batch)
-                of_batch = [_entropies(attention, mask) for attention in attentions]
-                sums = [old + new for old, new in zip(sums, of_batch, strict=True)] if sums else of_batch
-                queries += float(mask.sum())
-    finally:
-        model.set_attn_implementation(implementation)
+    batches = DataLoader(task.evaluation.head(examples), batch_size=32, collate_fn=task.collate)
+    return entropy_of_batches(model, batches)
+
+
+@torch.no_grad()
+def entropy_of_batches(model: PreTrainedModel, batches: Iterable[Mapping[str, Tensor]]) -> list[NDArray[np.float64]]:
+    """Give the mean entropy of each head's attention (bits), as `attention_entropy`, over batches."""
+    sums: list[Tensor] = []
+    queries = 0.0
+    with attending(model):
+        for batch in batches:
+            attentions, mask = _attentions(model, batch)
+            of_batch = [_entropies(attention, mask) for attention in attentions]
+            sums = [old + new for old, new in zip(sums, of_batch, strict=True)] if sums else of_batch
+            queries += float(mask.sum())
     return [(total / queries).double().cpu().numpy() for total in sums]
 
 
-def _attentions(model: PreTrainedModel, batch: dict[str, Any]) -> tuple[list[Tensor], Tensor]:
+@contextmanager
+def attending(model: PreTrainedModel) -> Iterator[None]:
+    """Put a model into evaluation mode, with attention that forms probabilities; and back afterwards."""
+    implementation = model.config._attn_implementation
+    model.set_attn_implementation("eager")  # the others do not form them
+    try:
+        with evaluating(model):
+            yield
+    finally:
+        model.set_attn_implementation(implementation)
+
+
+def _attentions(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], Tensor]:
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
+    mask = inputs["attention_mask"] if "attention_mask" in inputs else torch.ones_like(inputs["input_ids"])
     attentions = model(**inputs, output_attentions=True).attentions
     if attentions is None:
         raise CouplingError(f"{type(model).__name__} gives no attention probabilities.")
-    return [attention for attention in attentions if attention is not None], inputs["attention_mask"]
+    return [attention for attention in attentions if attention is not None], mask
 
 
 def _entropies(attention: Tensor, mask: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ def test_a_causal_model_must_not_look_ahead() -> None:
         attach(gpt2(), EconomyConfig(bids=SequenceBids()))
     with pytest.raises(InvalidInputError, match="width"):
         SequenceBids(width=0)
-    with pytest.raises(InvalidInputError, match="EconomyConfig.bids"):
+    with pytest.raises(InvalidInputError, match=r"EconomyConfig\.bids"):
         EconomyConfig(bids=5)
 
 
