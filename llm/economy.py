@@ -20,7 +20,7 @@ from walras.llm.config import EconomyConfig, checked_budget
 from walras.llm.errors import CouplingError, UnsupportedModelError
 from walras.llm.gate import MarketGate
 from walras.llm.importance import first_order_valuations
-from walras.llm.population import Population, Site
+from walras.llm.population import Population
 from walras.llm.resources import amounts_of
 from walras.llm.rounding import fill_up, rounded_allocation
 from walras.llm.schedule import BudgetSchedule, ElasticBudget
@@ -112,8 +112,8 @@ class ModelEconomy:
         if self.gate.is_priced:
             hooks.append(self.model.register_forward_hook(_AddLevy(self.gate), with_kwargs=True))
         sublayers = sublayers_of(self.model, architecture)
-        for site in self.population.sites:
-            sublayer, scale = sublayers[site.sublayer], _ScaleFeatures(self.gate, site)
+        for number, site in enumerate(self.population.sites):
+            sublayer, scale = sublayers[site.sublayer], _ScaleFeatures(self.gate, number)
             if site.is_whole and sublayer.post_norm is not None:
                 # One share for all features would be normalised away: it scales what joins the residual stream.
                 hooks.append(sublayer.post_norm.register_forward_hook(_ScaleOutput(scale)))
@@ -422,22 +422,13 @@ class _AddLevy:
 class _ScaleFeatures:
     """Hook that scales each agent's features by its share."""
 
-    def __init__(self, gate: MarketGate, site: Site) -> None:
+    def __init__(self, gate: MarketGate, site: int) -> None:
         self.gate = gate
-        self.agents = site.agents
-        self.width = site.widths[0] if len(set(site.widths)) == 1 else None
-        if len(site.widths) == 1:
-            self.width = 1  # one share, broadcast over all features
-        self.widths = torch.tensor(site.widths)
+        self.site = site
 
     def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         features, *rest = arguments  # (..., features of the site)
-        shares = self.gate.shares(self.agents).to(features.dtype)  # (agents of the site,) or (lanes, agents)
-        if self.width is not None:
-            gates = shares.unsqueeze(-1).expand(*shares.shape, self.width).flatten(-2)  # (..., agents * width)
-        else:
-            widths = self.widths.to(shares.device)
-            gates = shares.repeat_interleave(widths, dim=-1, output_size=features.shape[-1])
+        gates = self.gate.factors(self.site, features.dtype)  # (features,) or (lanes, features); of one agent (..., 1)
         if gates.ndim == 1:
             return (features * gates, *rest)
         # One part of the batch per lane: (lanes * part, ..., features) -> (lanes, part, ..., features)

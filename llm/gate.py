@@ -13,6 +13,7 @@ from walras.llm.config import EconomyConfig
 from walras.llm.incentives import GroupTax, group_of_agents
 from walras.llm.marketplace import Marketplace, Sale, scale_of
 from walras.llm.population import Population
+from walras.llm.spread import Spread
 from walras.llm.wealth import Purse
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, PostedPrice, PriceCollar
 from walras.market.operators import OperatorClearing
@@ -87,6 +88,7 @@ class MarketGate(nn.Module):
         self.valuation_gain = config.valuation_gain
         self.rebate = config.rebate
         self.marketplace = Marketplace(mechanism, shares, _market_of_agent(population, config.scope))
+        self.spread = Spread(population)
         self.raw_valuations = nn.Parameter(torch.zeros(len(population)))
         self.register_buffer("costs", torch.from_numpy(shares))
         self.register_buffer("budget", torch.tensor(_level(mechanism), dtype=torch.float64))
@@ -106,6 +108,7 @@ class MarketGate(nn.Module):
         self.clearing: OperatorClearing | None = None
         self._supply: Tensor | None = None
         self._open: Tensor | None = None
+        self._factors: tuple[Tensor, ...] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tensors of the last forward pass behind when the module is copied or pickled."""
@@ -114,6 +117,7 @@ class MarketGate(nn.Module):
             "clearing": None,
             "_supply": None,
             "_open": None,
+            "_factors": None,
             "lanes": None,
             "given": None,
             "observed": None,
@@ -166,7 +170,7 @@ class MarketGate(nn.Module):
         pooled
             What the bidder reads, shape (sequences, features); None for bids that do not depend on sequences.
         """
-        self._supply = self._open = self.prices = self.levy = None
+        self._supply = self._open = self._factors = self.prices = self.levy = None
         if self.given is not None:
             shares = self.given()
             sold = (shares.detach() * self.costs).sum(-1)
@@ -269,10 +273,15 @@ class MarketGate(nn.Module):
             price, sold = price.reshape(shape).mean(-1), sold.reshape(shape).mean(-1)
         return OperatorClearing(sale.allocation, price, sold)
 
-    def shares(self, agents: slice) -> Tensor:
-        """Shares of some agents in the present forward pass, shape (agents,) or (lanes, agents)."""
+    def factors(self, site: int, dtype: torch.dtype) -> Tensor:
+        """Factors of a site's features in the present forward pass, shape (features,) or (lanes, features).
+
+        A site of one agent has one factor.
+        """
         clearing = self.clearing if self.clearing is not None else self.clear()
-        return clearing.allocation[..., agents]
+        if self._factors is None or self._factors[0].dtype != dtype:
+            self._factors = self.spread(clearing.allocation, dtype)
+        return self._factors[site]
 
     @property
     def marginal_contributions(self) -> Tensor | None:
