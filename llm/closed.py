@@ -2,6 +2,8 @@
 
 A closed sub-layer computes nothing but its output projection's bias, which the gated model adds too. These modules
 allocate no buffers that loading would leave empty, and take and give what the modules in whose place they stand do.
+Closed projections keep a weight without elements under their name: transformers on its own, which knows nothing of the
+structure, then refuses to load the model, where for a name that is missing it would make up random weights.
 """
 
 import copy
@@ -10,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from walras.llm.architectures import Projection, output_features
 
@@ -17,7 +20,12 @@ __all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAtte
 
 
 class ClosedInput(nn.Module):
-    """A projection into no neurons."""
+    """A projection into no neurons, or no heads."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__()
+        weight = projection.weight.detach().narrow(int(isinstance(projection, Conv1D)), 0, 0).clone()
+        self.weight = nn.Parameter(weight, requires_grad=projection.weight.requires_grad)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Give (..., 0) from (..., hidden size)."""
@@ -50,6 +58,8 @@ class ClosedAttention(nn.Module):
         The layer's number in a key-value cache; None for cross-attention, which keeps nothing there.
     children
         The output projection (already without inputs) and what follows it, where the original module applies them.
+    inputs
+        The input projections, closed, by name.
     shared_bias
         Whether a bias of the scores is handed on to later layers.
     bias
@@ -60,6 +70,7 @@ class ClosedAttention(nn.Module):
         self,
         layer_idx: int | None,
         children: Mapping[str, nn.Module],
+        inputs: Mapping[str, ClosedInput],
         *,
         shared_bias: bool = False,
         bias: nn.Module | None = None,
@@ -68,7 +79,7 @@ class ClosedAttention(nn.Module):
         self.layer_idx = layer_idx
         self.shared_bias = shared_bias
         self.path = tuple(children)
-        for name, child in children.items():
+        for name, child in (*inputs.items(), *children.items()):
             self.add_module(name, child)
         self.bias = bias
 
@@ -107,12 +118,18 @@ class SharedBiasAttention(nn.Module):
         The original module, cut to its heads.
     heads
         Which heads of the whole it has left.
+    inputs
+        Closed input projections by name: they only say that the model is not whole.
     cross
         Whether it is cross-attention, whose bias is nothing but zeros: one row, for any number of heads, is handed on.
     """
 
-    def __init__(self, attention: nn.Module, heads: Sequence[int], *, cross: bool) -> None:
+    def __init__(
+        self, attention: nn.Module, heads: Sequence[int], inputs: Mapping[str, ClosedInput], *, cross: bool
+    ) -> None:
         super().__init__()
+        for name, child in inputs.items():
+            self.add_module(name, child)
         self.attention = attention
         self.rows = [[0, 1]] if cross else runs(heads)
         self.cross = cross

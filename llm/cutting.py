@@ -23,11 +23,17 @@ def keep_heads(sublayer: Sublayer, groups: Sequence[int]) -> None:
     query = _spread(groups, sublayer.queries_per_group * sublayer.head_dim)
     key_value = _spread(groups, sublayer.head_dim)
     heads = [head for head in range(sublayer.query_heads) if head // sublayer.queries_per_group in set(groups)]
-    width, layer, whole = sublayer.width, sublayer.module, sublayer.output
+    width, layer = sublayer.width, sublayer.module
     attention = layer.get_submodule(names.module)
-    layer.set_submodule(names.output, cut(whole, query, dimension="inputs"))
+    inside = f"{names.module}."
+    closed_inputs = {
+        name.removeprefix(inside): ClosedInput(projection)
+        for name, projection in zip(names.inputs, sublayer.inputs, strict=True)
+        if name.startswith(inside)
+    }
+    layer.set_submodule(names.output, cut(sublayer.output, query, dimension="inputs"))
     if not groups:
-        _close(sublayer, attention)
+        _close(sublayer, attention, closed_inputs)
         return
     if names.fused:
         kept = [width * part + feature for part in range(3) for feature in query]
@@ -40,7 +46,7 @@ def keep_heads(sublayer: Sublayer, groups: Sequence[int]) -> None:
             if hasattr(attention, attribute):
                 setattr(attention, attribute, size)
     if names.shared_bias:
-        layer.set_submodule(names.module, SharedBiasAttention(attention, heads, cross=names.cross))
+        layer.set_submodule(names.module, SharedBiasAttention(attention, heads, closed_inputs, cross=names.cross))
 
 
 def keep_neurons(sublayer: Sublayer, neurons: Sequence[int]) -> None:
@@ -49,14 +55,14 @@ def keep_neurons(sublayer: Sublayer, neurons: Sequence[int]) -> None:
     for name, projection in zip(names.inputs, sublayer.inputs, strict=True):
         parts = output_features(projection) // width  # two under a fused gated activation
         kept = [width * part + neuron for part in range(parts) for neuron in neurons]
-        smaller = cut(projection, kept, dimension="outputs") if neurons else ClosedInput()
+        smaller = cut(projection, kept, dimension="outputs") if neurons else ClosedInput(projection)
         sublayer.module.set_submodule(name, smaller)
     sublayer.module.set_submodule(names.output, cut(sublayer.output, neurons, dimension="inputs"))
     if not neurons:
         _drop_norm(sublayer)
 
 
-def _close(sublayer: Sublayer, attention: nn.Module) -> None:
+def _close(sublayer: Sublayer, attention: nn.Module, inputs: dict[str, ClosedInput]) -> None:
     """Put `ClosedAttention` in the place of an attention whose output projection is closed already."""
     names, layer = sublayer.names, sublayer.module
     assert isinstance(names, Attention)
@@ -65,6 +71,7 @@ def _close(sublayer: Sublayer, attention: nn.Module) -> None:
     closed = ClosedAttention(
         None if names.cross else getattr(attention, "layer_idx", None),
         children,
+        inputs,
         shared_bias=names.shared_bias,
         bias=bias_only(attention) if names.shared_bias else None,
     )
