@@ -83,7 +83,7 @@ def test_cycles_prices_gains_and_responses_by_hand():
     assert nash.profit_gain == pytest.approx(0.0)
     # Firm 0 goes back and forth between its first two prices.
     turning = PricingSession(game, 1, converged=True, greedy=np.array([[1] * 3 + [0] * 6, [0] * 9]), last_state=8)
-    assert turning.cycle.tolist() == [[0, 0], [1, 0]]
+    assert turning.cycle.tolist() == [[1, 0], [0, 0]]
 
 
 def test_values_against_random_are_mean_profits_for_ever():

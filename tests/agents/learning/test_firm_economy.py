@@ -74,7 +74,7 @@ def test_inertia_or_averages_calm_many_firms():
         ReplyToForecast(forecast=AdaptiveForecast(0.3)),
         ReplyToForecast(forecast=NaiveForecast(), inertia=0.7),
     ):
-        last = FirmEconomy(market, strategy, rng=0, first=1.0).run(3_000)["quantity"].iloc[-1]
+        last = FirmEconomy(market, strategy, rng=0, first=1.0).run(800)["quantity"].iloc[-1]
         assert last == pytest.approx(10.0, abs=0.02)
 
 
