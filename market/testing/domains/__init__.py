@@ -5,8 +5,10 @@ from walras.market.testing.domains.choice import DOMAINS, domain_of
 from walras.market.testing.domains.economies import Consumer, Economies, PriceTaking, StartedEconomy
 from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
+from walras.market.testing.domains.order_flow import OrderFlow
 from walras.market.testing.domains.packages import Packages
 from walras.market.testing.domains.positions import Positions
+from walras.market.testing.domains.posts import PostOrder, Posts
 from walras.market.testing.domains.sealed_bids import SealedBids
 from walras.market.testing.domains.tax_codes import Incomes
 from walras.market.testing.domains.two_sided import Buyer, Seller, TwoSided
@@ -20,8 +22,11 @@ __all__ = [
     "FisherBids",
     "Incomes",
     "Matching",
+    "OrderFlow",
     "Packages",
     "Positions",
+    "PostOrder",
+    "Posts",
     "PriceTaking",
     "SealedBids",
     "Seller",

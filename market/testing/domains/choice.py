@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from walras.market.assignment import AssignmentMarket
+from walras.market.assignment import AssignmentMarket, BertsekasAuction
 from walras.market.auctions import (
     CombinatorialAuction,
     PositionAuction,
@@ -16,14 +16,18 @@ from walras.market.double_auctions import BilateralTrade, CallAuction, McAfeeAuc
 from walras.market.errors import InvalidInputError
 from walras.market.exchange import ExchangeEconomy, Extragradient, Newton, Tatonnement, TatonnementFlow
 from walras.market.fisher import FisherMarket
+from walras.market.market_makers import TradingPost
+from walras.market.order_book import ContinuousDoubleAuction
 from walras.market.taxation import TaxCode
 from walras.market.testing.domain import Domain
 from walras.market.testing.domains.capacity import CapacityBids
 from walras.market.testing.domains.economies import Economies, PriceTaking
 from walras.market.testing.domains.fisher import FisherBids
 from walras.market.testing.domains.matching import Matching
+from walras.market.testing.domains.order_flow import OrderFlow
 from walras.market.testing.domains.packages import Packages
 from walras.market.testing.domains.positions import Positions
+from walras.market.testing.domains.posts import Posts
 from walras.market.testing.domains.sealed_bids import SealedBids
 from walras.market.testing.domains.tax_codes import Incomes
 from walras.market.testing.domains.two_sided import TwoSided
@@ -35,6 +39,8 @@ DOMAINS: dict[str, Callable[[], Domain]] = {
     "positions": Positions,
     "packages": Packages,
     "two-sided": TwoSided,
+    "order-flow": OrderFlow,
+    "posts": Posts,
     "matching": Matching,
     "capacity": CapacityBids,
     "fisher": FisherBids,
@@ -50,6 +56,7 @@ _MAKERS: dict[type, Callable[[Any], Domain]] = {
     CombinatorialAuction: Packages.of,
     UnitDemandAuction: lambda auction: Matching(),
     AssignmentMarket: lambda market: Matching(),
+    BertsekasAuction: lambda auction: Matching(),
     TwoSidedVCG: lambda auction: TwoSided(),
     CapacityMarket: CapacityBids.of,
     FisherMarket: FisherBids.of,
@@ -61,6 +68,8 @@ _MAKERS: dict[type, Callable[[Any], Domain]] = {
     CallAuction: lambda auction: TwoSided(),
     McAfeeAuction: lambda auction: TwoSided(),
     BilateralTrade: lambda auction: TwoSided(1),
+    ContinuousDoubleAuction: lambda auction: OrderFlow(),
+    TradingPost: lambda post: Posts(),
     TaxCode: lambda code: Incomes(),
 }
 

@@ -17,11 +17,15 @@ from walras.market import (
     Property,
     StepDemand,
 )
+from walras.market.market_makers import TradingPost
+from walras.market.order_book import ContinuousDoubleAuction
 from walras.market.testing import (
     Buyer,
     CapacityBids,
     Domain,
     Matching,
+    OrderFlow,
+    Posts,
     PropertyTest,
     PropertyViolatedError,
     SealedBids,
@@ -32,6 +36,7 @@ from walras.market.testing import (
     check_mechanism,
     domain_of,
 )
+from walras.market.testing.search import search
 
 P = Property
 check = partial(check_mechanism, examples=120)
@@ -349,6 +354,84 @@ class TestMatchings:
         assert report[P.WEAKLY_BUDGET_BALANCED].counterexample is not None
 
 
+class TestOrderFlow:
+    class Book:
+        """A book that is wrong on purpose: trades are changed by a rule before they are told."""
+
+        def __init__(self, change):
+            self.change = change
+
+        def run(self, log):
+            trades = [
+                dict(zip(row.dtype.names, row.item(), strict=True)) for row in ContinuousDoubleAuction().run(log).trades
+            ]
+            return SimpleNamespace(trades=[self.change(trade) for trade in trades])
+
+    @pytest.mark.parametrize(
+        ("tested", "change", "reason"),
+        [
+            (P.INDIVIDUALLY_RATIONAL, {"price": 11}, "agent 0 gets worth 0 and pays 11"),
+            (P.FEASIBLE, {"quantity": 2}, "an agent gets -1"),
+        ],
+    )
+    def test_a_trade_that_is_wrong_is_found(self, tested, change, reason):
+        wrong = self.Book(lambda trade: trade | change)
+        test = next(test for test in OrderFlow().tests() if test.tested is tested)
+        assert search(test, ContinuousDoubleAuction(), examples=30, seed=0)[1] is None
+        _, counterexample = search(test, wrong, examples=30, seed=0)
+        assert counterexample.reason == reason
+        assert len(counterexample.trial.reports) == 2
+
+
+class TestPosts:
+    class Post:
+        """A trading post that is wrong on purpose: what is traded is changed by a rule."""
+
+        def __init__(self, change):
+            self.change = change
+
+        def clear(self, bids, offers):
+            found = TradingPost().clear(bids, offers)
+            names = ("goods_bought", "goods_sold", "money_spent", "money_earned")
+            return SimpleNamespace(**self.change({name: getattr(found, name).copy() for name in names}))
+
+    @pytest.mark.parametrize(
+        ("change", "broken"),
+        [
+            (lambda found: found, set()),
+            (lambda found: {**found, "money_earned": 0.9 * found["money_earned"]}, {P.STRONGLY_BUDGET_BALANCED}),
+            (
+                lambda found: {**found, "money_earned": 1.1 * found["money_earned"]},
+                {P.WEAKLY_BUDGET_BALANCED, P.STRONGLY_BUDGET_BALANCED},
+            ),
+            (lambda found: {**found, "goods_bought": 0.5 * found["goods_bought"]}, {P.CONSERVES}),
+            (lambda found: {**found, "goods_bought": 2.0 * found["goods_bought"]}, {P.FEASIBLE, P.CONSERVES}),
+            (lambda found: {**found, "goods_bought": found["goods_bought"][::-1]}, {P.MONOTONE, P.ANONYMOUS}),
+            (
+                lambda found: {**found, "goods_bought": found["goods_bought"] * (found["money_spent"].sum() < 8.0)},
+                {P.CONSERVES, P.MONOTONE, P.SCALE_FREE},
+            ),
+            (
+                lambda found: {**found, "money_spent": 2.0 * found["money_spent"]},
+                {P.FEASIBLE, P.STRONGLY_BUDGET_BALANCED},
+            ),
+        ],
+        ids=[
+            "right",
+            "fee",
+            "gift",
+            "lost goods",
+            "goods from nowhere",
+            "wrong buyers",
+            "closed when busy",
+            "overcharged",
+        ],
+    )
+    def test_what_is_broken_is_found_and_nothing_else(self, change, broken):
+        report = check(self.Post(change), Posts(), examples=40)
+        assert {finding.tested for finding in report if finding.counterexample is not None} == broken
+
+
 class TestCapacity:
     def test_the_capacity_market_is_asked_with_its_own_demand_and_supply(self):
         market = CapacityMarket(FixedSupply(3.0), LinearDemand(2.0))
@@ -402,6 +485,8 @@ class TestCapacity:
         (lambda: SealedBids(demand=1.5), "SealedBids.demand must be a whole number, got 1.5"),
         (lambda: TwoSided(most_on_a_side=0), "TwoSided.most_on_a_side must be 1 or more"),
         (lambda: Matching(objects=0), "Matching.objects must be 1 or more"),
+        (lambda: OrderFlow(most_traders=0), "OrderFlow.most_traders must be 1 or more, got 0"),
+        (lambda: Posts(posts=0), "Posts.posts must be 1 or more, got 0"),
     ],
 )
 def test_bad_input(call, part):

@@ -12,7 +12,7 @@ from walras.market import (
     Property,
     StepDemand,
 )
-from walras.market.assignment import AssignmentMarket
+from walras.market.assignment import AssignmentMarket, BertsekasAuction
 from walras.market.auctions import (
     CombinatorialAuction,
     PaymentRule,
@@ -25,6 +25,8 @@ from walras.market.auctions import (
 from walras.market.double_auctions import BilateralTrade, CallAuction, McAfeeAuction
 from walras.market.exchange import CobbDouglas, ExchangeEconomy, Newton, Tatonnement
 from walras.market.fisher import CESUtility, CobbDouglasUtility, FisherMarket
+from walras.market.market_makers import TradingPost
+from walras.market.order_book import ContinuousDoubleAuction
 from walras.market.taxation import BasicIncome, BracketTax, EqualRebate, LumpSum, TaxCode
 from walras.market.testing import Verdict, check_mechanism
 
@@ -50,6 +52,9 @@ MECHANISMS = [
     (McAfeeAuction(), {P.EFFICIENT}),
     (BilateralTrade(), {P.STRATEGY_PROOF}),
     (AssignmentMarket(), set()),
+    (BertsekasAuction(), set()),
+    (ContinuousDoubleAuction(), {P.STRATEGY_PROOF, P.EFFICIENT, P.ANONYMOUS, P.ENVY_FREE}),
+    (TradingPost(), set()),
     (CapacityMarket(FixedSupply(2.0)), {P.STRATEGY_PROOF}),
     (CapacityMarket(FixedSupply(2.0), StepDemand(divisible=False)), {P.EFFICIENT, P.STRATEGY_PROOF}),
     (CapacityMarket(FixedSupply(2.0), LinearDemand(2.0)), {P.STRATEGY_PROOF, P.WEAKLY_BUDGET_BALANCED, P.SCALE_FREE}),
