@@ -27,7 +27,6 @@ REFERENCE = {
     "walras.market.testing.strategies": "strategies.md",
     "walras.market.operators": "operators.md",
     "walras.market.operators.equilibria": "operators-equilibria.md",
-    "walras.market.operators.sharded": "operators.md",
     "walras.market.operators.simulation": "operators-simulation.md",
     "walras.market.operators.welfare": "operators.md",
     "walras.agents": "agents.md",
@@ -41,6 +40,8 @@ REFERENCE = {
     "walras.llm": "llm.md",
     "walras.simulations": "simulations.md",
     "walras.simulations.experiments": "experiments.md",
+    "walras.simulations.calibration": "calibration.md",
+    "walras.simulations.dashboard": "dashboard.md",
 }
 
 WORD = r"(?:de )?[A-Z][\w-]+"

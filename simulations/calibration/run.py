@@ -168,14 +168,21 @@ def _replication_rows(evaluations: Evaluations, alone: list[FloatArray], calibra
 
 
 def _answer_rows(calibration: Calibration, best: Mapping[str, object], replications: pd.DataFrame) -> pd.DataFrame:
-    """Give a row per field: the answer, its standard error, and a 95 % interval by Student's t."""
+    """Give a row per field: the answer, its standard error, and a 95 % interval.
+
+    The interval is Student's, wider by what the search leaves open: where chance does nothing that is all there is.
+    """
     count = len(replications)
     rows = []
     for name, ends in calibration.ranges.items():
         estimate = float(best[name])  # type: ignore[arg-type]
         spread = float(replications[name].std(ddof=1)) if count > 1 else math.nan
         error = spread / math.sqrt(count)
-        half = float(stats.t.ppf(0.975, count - 1)) * error if count > 1 else math.nan
+        left_open = TOLERANCE * (1.0 if len(calibration.ranges) == 1 else 10.0)
+        step = (
+            estimate * ((ends.high / ends.low) ** left_open - 1.0) if ends.log else left_open * (ends.high - ends.low)
+        )
+        half = float(stats.t.ppf(0.975, count - 1)) * error + step if count > 1 else math.nan
         margin = 2.0 * TOLERANCE * (ends.high - ends.low)
         end = "lower" if estimate - ends.low <= margin else "upper" if ends.high - estimate <= margin else ""
         rows.append(

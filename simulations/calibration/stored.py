@@ -50,7 +50,11 @@ class StoredCalibration:
 
     @cached_property
     def answer(self) -> pd.DataFrame:
-        """A row per field: answer, standard_error, low_95 and high_95, spread_of_replications, at_end of its range."""
+        """A row per field: answer, standard_error, low_95, high_95, spread_of_replications, at_end of its range.
+
+        The interval is Student's over replications, wider by what the search leaves open (a ten-thousandth of the
+        range; a thousandth with several fields).
+        """
         return self._table("answer")
 
     @cached_property
