@@ -17,8 +17,9 @@ from walras.llm.architectures import entry_points, sublayers_of
 from walras.llm.bidders import Bidder, pooled_embeddings
 from walras.llm.callback import EconomyCallback
 from walras.llm.config import EconomyConfig, checked_budget
-from walras.llm.errors import CouplingError, UnsupportedModelError
+from walras.llm.errors import CouplingError
 from walras.llm.gate import MarketGate
+from walras.llm.guards import GATE_NAME, SaveGated, require_attachable
 from walras.llm.importance import first_order_valuations
 from walras.llm.population import Population
 from walras.llm.resources import amounts_of
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelEconomy", "attach"]
 
-GATE_NAME = "walras_economy"
-
 
 def attach(model: PreTrainedModel, config: EconomyConfig | None = None) -> "ModelEconomy":
     """Make the heads and neuron blocks of a model compete for its compute.
@@ -45,14 +44,15 @@ def attach(model: PreTrainedModel, config: EconomyConfig | None = None) -> "Mode
     Parameters
     ----------
     model
-        A BERT, GPT-2 or Llama model of any transformers class, in memory and whole.
+        A transformers model of any class of a supported architecture, in memory and whole.
     config
         How compute is rationed; the default grants the whole budget.
 
     Raises
     ------
     UnsupportedModelError
-        Another architecture, cross-attention, quantised or weightless layers.
+        An architecture that is neither in the table nor described in the config; weights that are missing, quantised,
+        distributed, spread over devices or shared by sub-layers.
     CouplingError
         An economy is attached already, or the model was exported before.
     """
@@ -78,10 +78,7 @@ class ModelEconomy:
     """
 
     def __init__(self, model: PreTrainedModel, config: EconomyConfig) -> None:
-        if hasattr(model, GATE_NAME):
-            raise CouplingError("The model has an economy already: detach() it first, or use set_budget().")
-        if getattr(getattr(model, "config", None), "walras", None):
-            raise CouplingError("The model was exported by walras: attach to the whole model that it came from.")
+        require_attachable(model, config.architecture)
         length = config.sequence_length
         if length is None:
             length = min(128, _longest_sequence(model))
@@ -94,13 +91,12 @@ class ModelEconomy:
             agents=config.agents,
             architecture=config.architecture,
         )
-        if any(parameter.is_meta for parameter in model.parameters()):
-            raise UnsupportedModelError("The model has no weights (meta device): load it onto a device first.")
         self.amounts = amounts_of(config.resource, model, self.population)  # type: ignore[arg-type]
         bidder = Bidder(config.bids, model, self.population) if config.bids else None
         gate = MarketGate(self.population, config, costs=self.amounts / self.amounts.sum(), bidder=bidder)
         self.gate = gate.to(model.device).train(model.training)
         model.add_module(GATE_NAME, self.gate)
+        model.save_pretrained = SaveGated(model)
         self._hooks = self._register_hooks()
 
     def _register_hooks(self) -> list[RemovableHandle]:
@@ -128,6 +124,7 @@ class ModelEconomy:
             hook.remove()
         self._hooks = []
         delattr(self.model, GATE_NAME)
+        del self.model.save_pretrained  # the class's own comes to light again
         return self.model
 
     def set_budget(self, budget: float) -> None:
@@ -355,6 +352,7 @@ class ModelEconomy:
             open_agents = self._rounded_allocation(open_agents, budget, round_to)
         exported = copy.deepcopy(self.model)
         delattr(exported, GATE_NAME)
+        del exported.save_pretrained
         for module in exported.modules():
             for hook in self._hooks:  # a copied module has its hooks under the numbers of the original's
                 module._forward_pre_hooks.pop(hook.id, None)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import transformers
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedModel
 
 from walras.llm.architectures import FFN, Architecture, sublayers_of
 from walras.llm.closed import runs
 from walras.llm.cutting import keep_heads, keep_neurons
-from walras.llm.errors import DataError
+from walras.llm.errors import DataError, UnsupportedModelError
 from walras.llm.population import Population
-from walras.market.errors import InvalidInputError
 
 __all__ = ["EconomizedModel", "shrink", "structure_of"]
 
@@ -64,15 +64,22 @@ class EconomizedModel:
     """Loads models that an economy exported."""
 
     @staticmethod
-    def from_pretrained(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
+    def from_pretrained(folder: str | Path, *, model_class: type[PreTrainedModel] | None = None, **kwargs: Any) -> Any:
         """Load an exported model, in its own transformers class.
 
         Parameters
         ----------
         folder
             Where `save_pretrained` wrote it (or a hub name).
+        model_class
+            The model's class, where it is not one of transformers' own.
         **kwargs
             Passed on to transformers' `from_pretrained`.
+
+        Returns
+        -------
+        PreTrainedModel
+            In evaluation mode; with `output_loading_info=True` a pair of it and of what transformers says.
 
         Raises
         ------
@@ -80,7 +87,7 @@ class EconomizedModel:
             No model there, files missing, or not one that walras exported.
         """
         try:
-            config = AutoConfig.from_pretrained(folder)
+            config = (model_class.config_class if model_class else AutoConfig).from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise DataError(f"No model could be read from {str(folder)!r}: {error}") from error
         structure = getattr(config, "walras", None)
@@ -89,17 +96,24 @@ class EconomizedModel:
                 f"{str(folder)!r} is not an exported model (no 'walras' in its config): load it with transformers. "
                 "If it was saved with its economy attached, attach() again and load its state."
             )
-        base = _base_class(structure, folder)
+        base = model_class or _base_class(structure, folder)
+        wants_info = kwargs.pop("output_loading_info", False)
         try:
-            model = _shrinking(base).from_pretrained(folder, config=config, **kwargs)
-        except OSError as error:
+            model, info = _shrinking(base).from_pretrained(folder, config=config, output_loading_info=True, **kwargs)
+        except (OSError, SafetensorError) as error:
             raise DataError(f"The weights in {str(folder)!r} could not be read: {error}") from error
-        except (KeyError, IndexError, TypeError, InvalidInputError) as error:
+        except (KeyError, IndexError, ValueError, UnsupportedModelError) as error:
             raise DataError(
-                f"The structure in the config of {str(folder)!r} does not fit a {base.__name__}."
+                f"The structure in the config of {str(folder)!r} does not fit a {base.__name__}: {error}"
             ) from error
+        except RuntimeError as error:
+            raise DataError(
+                f"The weights in {str(folder)!r} do not fit the structure in its config: {error}"
+            ) from error
+        if info["missing_keys"]:  # transformers has made up random ones
+            raise DataError(f"{str(folder)!r} lacks the weights {sorted(info['missing_keys'])}.")
         model.__class__ = base  # the shapes are set; what remains is an ordinary model of its class
-        return model
+        return (model, info) if wants_info else model
 
 
 def _base_class(structure: Any, folder: str | Path) -> type[PreTrainedModel]:

@@ -1,11 +1,15 @@
 """What cannot be coupled is refused before anything changes, with a message that says what was got."""
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.llm.models import MODELS, bert, gpt2, llama
+from tests.llm.zoo import ZOO
 from torch import nn
 from transformers import (
     BertConfig,
@@ -27,6 +31,7 @@ from walras.llm import (
     attach,
 )
 from walras.llm.architectures import sublayers_of
+from walras.llm.guards import GatedModelWarning
 from walras.market import (
     AdValoremTax,
     CapacityMarket,
@@ -89,6 +94,97 @@ def test_a_model_without_weights_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="meta device"):
         attach(model)
     assert not hasattr(model, "walras_economy")
+
+
+def test_an_offloaded_or_scattered_model_is_refused() -> None:
+    model = bert()
+    model.bert.encoder.layer[1].output.dense.to("meta")
+    model.bert.encoder.layer[1].output.dense._hf_hook = object()  # as accelerate leaves it
+    with pytest.raises(
+        UnsupportedModelError, match=r"layer.1.output.dense.weight' and 1 others.*offloaded.*device_map"
+    ):
+        attach(model)
+
+    class Elsewhere(nn.Parameter):
+        device = torch.device("cuda:1")
+
+    scattered = gpt2()
+    weight = scattered.transformer.wte.weight
+    weight.__class__ = Elsewhere
+    with pytest.raises(UnsupportedModelError, match=r"several devices \{'cuda:1': 1, 'cpu': \d+\}"):
+        attach(scattered)
+
+
+def test_a_wrapped_model_is_refused_with_what_it_wraps() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"got DataParallel\. Attach to what it wraps, its 'module'"):
+        attach(nn.DataParallel(bert()))
+
+
+def test_quantised_models_and_packed_weights_are_refused() -> None:
+    model = bert()
+    model.is_quantized = True
+    with pytest.raises(UnsupportedModelError, match="BertForSequenceClassification is quantised"):
+        attach(model)
+
+    class Packed(nn.Parameter):
+        """As another library's tensor under a plain Linear."""
+
+    class Linear8bit(nn.Linear):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return super().forward(features)
+
+    packed, subclassed = bert(), bert()
+    packed.bert.encoder.layer[1].intermediate.dense.weight.__class__ = Packed
+    subclassed.bert.encoder.layer[2].attention.self.key.__class__ = Linear8bit
+    with pytest.raises(
+        UnsupportedModelError, match=r"intermediate.dense of layer 1 is a Linear with a weight of Packed"
+    ):
+        attach(packed)
+    with pytest.raises(UnsupportedModelError, match=r"self.key of layer 2 is a Linear8bit"):
+        attach(subclassed)
+    floats = bert()
+    floats.bert.encoder.layer[0].output.dense.weight.data = floats.bert.encoder.layer[0].output.dense.weight.to(
+        torch.float8_e4m3fn
+    )
+    with pytest.raises(UnsupportedModelError, match=r"float8_e4m3fn"):
+        attach(floats)
+
+
+def test_sublayers_that_share_weights_are_refused_and_tied_embeddings_are_not(tmp_path: Path) -> None:
+    model = bert()
+    layers = model.bert.encoder.layer
+    layers[2].intermediate.dense.weight = layers[0].intermediate.dense.weight
+    with pytest.raises(
+        UnsupportedModelError, match=r"intermediate.dense of sub-layer 1 and .* sub-layer 5 share a weight"
+    ):
+        attach(model)
+    tied = gpt2()
+    assert tied.lm_head.weight is tied.transformer.wte.weight
+    exported = attach(tied).export(0.5)
+    assert exported.lm_head.weight is exported.transformer.wte.weight is not tied.lm_head.weight
+    exported.save_pretrained(tmp_path)
+    loaded = EconomizedModel.from_pretrained(tmp_path)
+    assert loaded.lm_head.weight is loaded.transformer.wte.weight
+
+
+def test_a_frozen_model_learns_its_valuations_alone() -> None:
+    model = bert().train().requires_grad_(False)
+    economy = attach(model, EconomyConfig(budget=0.5))
+    model(torch.arange(3, 9)[None], labels=torch.tensor([1])).loss.backward()
+    assert (economy.gate.raw_valuations.grad != 0.0).all()
+    assert all(parameter.grad is None for name, parameter in model.named_parameters() if "walras" not in name)
+    assert not any(parameter.requires_grad for parameter in economy.export().parameters())
+
+
+def test_a_part_and_its_whole_cannot_both_be_attached() -> None:
+    model = bert()
+    economy = attach(model.bert)
+    with pytest.raises(CouplingError, match="'bert' belongs to another economy"):
+        attach(model)
+    economy.detach()
+    attach(model)
+    with pytest.raises(CouplingError, match="belongs to another economy"):
+        attach(model.bert)
 
 
 class Quantised(nn.Module):
@@ -197,7 +293,93 @@ def test_a_population_needs_a_supported_model() -> None:
         Population.of(nn.Linear(2, 2), sequence_length=4)
 
 
-# ---------------------------------------------------------------- loading
+# ---------------------------------------------------------------- saving and loading
+
+
+def test_saving_a_gated_model_warns_and_plain_transformers_loads_the_dense_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = bert()
+    batch = torch.arange(3, 9)[None]
+    dense = model(batch).logits
+    economy = attach(model, EconomyConfig(budget=0.4))
+    with pytest.warns(GatedModelWarning, match=r"economy.export\(\)"):
+        model.save_pretrained(tmp_path)
+    torch.testing.assert_close(type(model).from_pretrained(tmp_path)(batch).logits, dense)
+    assert "walras_economy" in caplog.text  # transformers names what it does not know
+    with pytest.raises(DataError, match="saved with its economy attached"):
+        EconomizedModel.from_pretrained(tmp_path)
+
+    again = type(model).from_pretrained(tmp_path)
+    restored = attach(again)
+    again.load_state_dict(model.state_dict())
+    assert restored.budget == 0.4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.save_pretrained(tmp_path / "state", state_dict=model.state_dict())  # as the Trainer does
+        economy.export().save_pretrained(tmp_path / "exported")
+        economy.detach().save_pretrained(tmp_path / "dense")
+
+
+@pytest.mark.parametrize("agents", [("head", "neuron_block"), ("attention", "ffn"), ("attention",)], ids=str)
+@pytest.mark.parametrize("architecture", ["bert", "gpt2", "llama", "t5", "modernbert"])
+def test_plain_transformers_refuses_an_exported_model(architecture: str, agents: tuple, tmp_path: Path) -> None:
+    model = ZOO[architecture]()
+    economy = attach(model, EconomyConfig(agents=agents, block_width=16))
+    economy.set_valuations(np.arange(len(economy.population)))
+    economy.export(0.9).save_pretrained(tmp_path)
+    with pytest.raises(RuntimeError, match="mismatched"):
+        type(model).from_pretrained(tmp_path)
+
+
+def exported_folder(folder: Path) -> Path:
+    attach(bert(), EconomyConfig(budget=0.6)).export().save_pretrained(folder)
+    return folder
+
+
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
+    for name, damage, message in (
+        ("gone", lambda file: file.unlink(), "could not be read.*model.safetensors"),
+        ("cut", lambda file: file.write_bytes(file.read_bytes()[:100]), "could not be read"),
+        (
+            "partial",
+            lambda file: save_file(dict(list(load_file(file).items())[:-3]), file, {"format": "pt"}),
+            "lacks the",
+        ),
+    ):
+        folder = exported_folder(tmp_path / name)
+        damage(folder / "model.safetensors")
+        with pytest.raises(DataError, match=message):
+            EconomizedModel.from_pretrained(folder)
+
+
+def test_a_structure_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    folder = exported_folder(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    for change, message in (
+        (lambda walras: walras["sublayers"].append(99), "does not fit a BertForSequenceClassification"),
+        (lambda walras: walras["kept"].__setitem__(0, [[0, 1]]), "do not fit the structure"),
+        (lambda walras: walras.pop("architecture"), "does not fit"),
+    ):
+        broken = json.loads(json.dumps(config))
+        change(broken["walras"])
+        (folder / "config.json").write_text(json.dumps(broken))
+        with pytest.raises(DataError, match=message):
+            EconomizedModel.from_pretrained(folder)
+
+
+def test_a_class_of_ones_own_can_be_named(tmp_path: Path) -> None:
+    class Mine(type(bert())):
+        """Not among transformers' classes."""
+
+    model = Mine(bert().config).eval()
+    exported = attach(model, EconomyConfig(budget=0.6)).export()
+    exported.save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="exported from 'Mine'"):
+        EconomizedModel.from_pretrained(tmp_path)
+    loaded = EconomizedModel.from_pretrained(tmp_path, model_class=Mine)
+    assert type(loaded) is Mine
+    torch.testing.assert_close(loaded(torch.arange(3, 9)[None]).logits, exported(torch.arange(3, 9)[None]).logits)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
