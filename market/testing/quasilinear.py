@@ -209,8 +209,8 @@ class QuasiLinearDomain(Domain):
             before = (float(first.amounts[agent]), float(first.payments[agent]))
             after = (float(second.amounts[place]), float(second.payments[place]))
             if any(abs(a - b) > _margin(a, b, *first.payments) for a, b in zip(before, after, strict=True)):
-                names = [tuple(describe_number(number) for number in pair) for pair in (before, after)]
-                return f"agent {agent} gets and pays {names[0]}; standing at place {place}, {names[1]}"
+                said = ["gets {} and pays {}".format(*map(describe_number, pair)) for pair in (before, after)]
+                return f"agent {agent} {said[0]}; standing at place {place}, it {said[1]}"
         return None
 
     def _not_scale_free(self, mechanism: Any, trial: Trial) -> str | None:
