@@ -141,7 +141,9 @@ class EconomyCallback(TrainerCallback):
         costs = gate.costs.double().cpu().numpy()
         rows = []
         for lane, budget in enumerate(lanes.tolist()):
-            whole = self.economy.hard_allocation(min(budget, 1.0)) if not gate.marketplace.posts_a_price else None
+            # A posted price has no budget, and bids that depend on sequences no one allocation.
+            is_one = not gate.marketplace.posts_a_price and gate.bidder is None
+            whole = self.economy.hard_allocation(min(budget, 1.0)) if is_one else None
             rows.append(
                 {
                     "budget": budget,

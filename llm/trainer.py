@@ -1,7 +1,7 @@
 """A Trainer whose steps have several budgets, and whose model may learn from a teacher."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 import torch
@@ -112,10 +112,11 @@ class EconomyTrainer(Trainer):
             wide["output_hidden_states"] = True
         # Losses that are sums over a count of items, and not means, have as many times the items.
         items = num_items_in_batch if num_items_in_batch is None else num_items_in_batch * max(lanes, 1)
-        task, outputs = super().compute_loss(model, dict(wide), return_outputs=True, num_items_in_batch=items)
+        with self._levy_apart():
+            task, outputs = super().compute_loss(model, dict(wide), return_outputs=True, num_items_in_batch=items)
         extra = self._distance(outputs, inputs, wide, lanes, len(budgets))
-        if self.market is not None and self.market.economy.gate.levy is not None:
-            extra = extra + self.market.economy.gate.levy
+        if self.market is not None and (levy := self.market.economy.levy()) is not None:
+            extra = extra + levy
         if self.penalty is not None:
             extra = extra + self.penalty()
         if self._is_scaled(num_items_in_batch):
@@ -125,6 +126,19 @@ class EconomyTrainer(Trainer):
         if not self.side_by_side:
             loss = loss / max(len(budgets), 1)
         return (loss, outputs) if return_outputs else loss
+
+    @contextlib.contextmanager
+    def _levy_apart(self) -> Iterator[None]:
+        """Keep what agents owe out of the model's own loss: the weight of the task is not that of the levy."""
+        if self.market is None:
+            yield
+            return
+        gate = self.market.economy.gate
+        gate.levies_itself = False
+        try:
+            yield
+        finally:
+            gate.levies_itself = True
 
     def log(self, logs: dict[str, float], *arguments: Any, **named: Any) -> None:
         """Log the market's last numbers with the loss."""

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from tests.llm.models import bert, random_bids, tokens
+from tests.llm.tasks_at_hand import memory_task
 from torch import Tensor
 
-from walras.llm import ConcentrationTax, EconomyConfig, ModelEconomy, attach
+from walras.llm import ConcentrationTax, EconomyConfig, ElasticBudget, ModelEconomy, SequenceBids, attach
+from walras.llm.training import TrainingSettings, fine_tune
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, PerUnitTax, PostedPrice
 from walras.market.supply import PriceCollar, Supply
 from walras.market.taxation import BracketTax
@@ -152,3 +154,32 @@ def test_taxes_that_make_no_sense_are_refused() -> None:
         EconomyConfig(concentration=0.5)
     with pytest.raises(InvalidInputError, match="rate"):  # as many rates as agents
         economy_of(FixedSupply(0.5), rate=(0.1, 0.2))
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["ours", "transformers"])
+def test_both_trainers_levy_once_and_a_dear_price_closes_agents(plain: bool) -> None:
+    def used_after(price: float) -> float:
+        economy = attach(bert(), EconomyConfig(CapacityMarket(PostedPrice(price), LogitDemand(0.5))))
+        callback = economy.callback(ElasticBudget(warm_up=0.0, temperature=0.5, final_temperature=0.5))
+        settings = TrainingSettings(steps=5, learning_rate=1e-3, batch_size=8)
+        by = {"callbacks": [callback]} if plain else {"market": callback}
+        fine_tune(economy.model, memory_task(), settings, **by)
+        assert callback.rows
+        economy.model.train()
+        output_of(economy)
+        return use_of(economy).sum().item()
+
+    assert used_after(1.0) < used_after(0.0) - 0.05
+
+
+def test_bids_by_sequence_are_trained_with_budgets_side_by_side() -> None:
+    economy = attach(bert(), EconomyConfig(bids=SequenceBids(width=4)))
+    callback = economy.callback(ElasticBudget(lowest=0.3, warm_up=0.4))
+    fine_tune(
+        economy.model, memory_task(), TrainingSettings(steps=5, learning_rate=1e-3, batch_size=8), market=callback
+    )
+    assert economy.gate.bidder.bids.weight.abs().max() > 0.0
+    assert np.isfinite([row["shadow_price"] for row in callback.rows]).all()
+    assert np.isnan([row["gap"] for row in callback.rows]).all()
+    economy.fix_valuations([tokens()])
+    assert economy.export(0.5) is not None
