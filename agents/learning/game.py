@@ -9,7 +9,7 @@ by another strategy; the largest of these gains is the *exploitability* of x, an
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Protocol, final
 
@@ -68,6 +68,7 @@ class NormalFormGame:
     """
 
     payoffs: tuple[FloatArray, ...]
+    _own_last: tuple[FloatArray, ...] = field(init=False, repr=False)  # each player's own action on the last axis
 
     def __post_init__(self) -> None:
         try:
@@ -88,6 +89,8 @@ class NormalFormGame:
                 raise InvalidInputError(f"NormalFormGame.payoffs of player {player} must be finite.")
             table.setflags(write=False)
         object.__setattr__(self, "payoffs", tables)
+        own_last = tuple(np.moveaxis(table, player, -1) for player, table in enumerate(tables))
+        object.__setattr__(self, "_own_last", own_last)
 
     @property
     def players(self) -> int:
@@ -111,9 +114,10 @@ class NormalFormGame:
 
     def all_payoffs(self, player: int, actions: IntArray) -> FloatArray:
         """Give what each action of a player would earn, shape (R, K_i), where all did `actions`, shape (R, n)."""
-        table = np.moveaxis(self.payoffs[player], player, -1)
-        earned = table[tuple(np.delete(actions, player, axis=1).T)]
-        return np.array(np.broadcast_to(earned, (len(actions), table.shape[-1])))  # who plays alone has no others
+        if self.players == 1:
+            return np.tile(self.payoffs[0], (len(actions), 1))
+        others = tuple(actions[:, other] for other in range(self.players) if other != player)
+        return np.asarray(self._own_last[player][others])
 
     def expected_payoffs(self, player: int, strategies: Sequence[ArrayLike]) -> FloatArray:
         """Give what each action of a player earns, shape (K_i,), against mixed strategies (its own is not used)."""

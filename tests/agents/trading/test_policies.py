@@ -72,7 +72,9 @@ def moved(situation, price, shout, policy=None):
         (BUYER, 150, Side.BUY, 200, False, 1),
         (BUYER, 150, Side.SELL, 200, False, 0),
         (BUYER, 250, Side.BUY, 200, False, 0),
-        # ties: who shouted in vain moves, towards the others
+        # ties: a trade at one's own price is one that could have been better, and who shouted in vain gives way
+        (SELLER, 200, Side.BUY, 200, True, 1),
+        (BUYER, 200, Side.SELL, 200, True, -1),
         (BUYER, 200, Side.BUY, 200, False, 1),
         (SELLER, 200, Side.SELL, 200, False, -1),
         # a fraction of a cent above what it shouted: the same
