@@ -1,5 +1,8 @@
 """A quick experiment for tests: households and firms, each class with a table, and cells that can be slow or fail."""
 
+import multiprocessing
+import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +43,8 @@ def run(config: Config, rng: np.random.Generator) -> Tables:
     firms = pd.DataFrame({"firm": ["mill"], "output": [float(np.linalg.norm(rng.random((64, 64)) @ rng.random(64)))]})
     if config.trouble == "raises" and config.tax_rate > 0.4:
         raise ZeroDivisionError("the mill burnt down")
+    if config.trouble == "dies" and config.tax_rate == 0.25 and multiprocessing.parent_process():
+        os.kill(os.getpid(), signal.SIGKILL)
     if config.trouble == "other columns" and config.tax_rate > 0.4:
         firms["debt"] = 1.0
     if config.trouble == "other tables" and config.tax_rate > 0.4:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -231,6 +232,16 @@ def test_when_the_cause_is_gone_only_failed_cells_are_run(reference, tmp_path, m
     assert_same(run_scenario(SWEPT, folder, on_start=told), reference)
     assert told.told == [(5, 1)]
     assert not (folder / "failures").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_worker_that_is_killed_costs_its_cell_alone(tmp_path):
+    dying = SWEPT.changed(config={"trouble": "dies"}, replications=1)
+    with pytest.raises(
+        CellError, match=r"1 of the cells failed:\n  Cell 1: .* its worker process ended \(signal SIGKILL\)"
+    ):
+        run_scenario(dying, tmp_path / "run", executor="local", jobs=1)
+    assert sorted(path.name for path in (tmp_path / "run" / "cells").iterdir()) == ["00000000", "00000002"]
 
 
 @pytest.mark.parametrize(
