@@ -20,11 +20,11 @@ from walras.agents.money import MOST_CENTS, IntArray
 from walras.agents.trading import kernel
 from walras.agents.trading.compiled import compiled_play, is_compiler_installed
 from walras.agents.trading.double_auction import ZeroIntelligenceQuotes
-from walras.agents.trading.laboratory import Policies, opening_wealth, policies_of, trader_frame
 from walras.agents.trading.margins import MarginState, ZeroIntelligencePlus
 from walras.agents.trading.market import InducedMarket
 from walras.agents.trading.quoting import LearningPolicy, QuotingPolicy, Truthful
 from walras.agents.trading.records import Records
+from walras.agents.trading.setting import Policies, opening_wealth, policies_of, trader_frame
 from walras.agents.trading.tables import DaySummary
 from walras.market.errors import InvalidInputError
 from walras.market.order_book import Side

@@ -22,7 +22,7 @@ keep theirs from day to day; one that is picked quotes on either side with equal
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -30,24 +30,19 @@ import pandas as pd
 
 from walras.agents.adapter import Model
 from walras.agents.ledger import Ledger
-from walras.agents.money import MOST_CENTS, IntArray, whole_cents
 from walras.agents.trading.kernel import highest_affordable, tax_on
 from walras.agents.trading.market import InducedMarket
 from walras.agents.trading.quoting import LearningPolicy, QuotingPolicy, Shout, Standing, checked_policy
 from walras.agents.trading.records import Records
-from walras.agents.trading.tables import QUOTE_COLUMNS, TRADE_COLUMNS, TRADER_COLUMNS, DaySummary, frame_of
+from walras.agents.trading.setting import Policies, draw_stream, opening_wealth, policies_of, trader_frame
+from walras.agents.trading.tables import QUOTE_COLUMNS, TRADE_COLUMNS, DaySummary, frame_of
 from walras.agents.trading.traders import Buyer, Dealer, Seller, Trader
 from walras.agents.treasury import Treasury
 from walras.market import InvalidInputError
 from walras.market.order_book import Side
 from walras.market.validation import boolean, fraction, instance_of, whole_number
 
-__all__ = ["DoubleAuctionLaboratory", "Policies", "draw_stream", "opening_wealth", "policies_of", "trader_frame"]
-
-_BLOCK = 1024  # uniform draws are fetched so many at a time
-_DAYS_OF_LOSSES = 1000  # the opening wealth, if none is given
-
-Policies = QuotingPolicy | LearningPolicy | Sequence[QuotingPolicy | LearningPolicy]
+__all__ = ["DoubleAuctionLaboratory"]
 
 
 @final
@@ -391,51 +386,3 @@ class DoubleAuctionLaboratory(Model):
         for policy in policies[len(traders) :]:
             traders.append(Dealer(self, self.ledger, number=len(traders), policy=policy, worths=(), limits=()))
         return tuple(traders)
-
-
-def policies_of(policy: Policies, market: InducedMarket) -> list[QuotingPolicy | LearningPolicy]:
-    """Give a policy for each buyer and seller, or raise `InvalidInputError`."""
-    count = market.buyers + market.sellers
-    policies = list(policy) if isinstance(policy, Sequence) else [policy] * count
-    if len(policies) != count:
-        raise InvalidInputError(
-            f"policy: expected one for all, or one for each of {market.buyers} buyers and {market.sellers} sellers, "
-            f"got {len(policies)}."
-        )
-    return [checked_policy("policy", one) for one in policies]
-
-
-def opening_wealth(wealth_cents: int | None, market: InducedMarket, traders: int) -> int:
-    """Give what each trader starts with (cents)."""
-    if wealth_cents is not None:
-        wealth = whole_cents("wealth_cents", wealth_cents)
-        if wealth * traders > MOST_CENTS:
-            raise InvalidInputError(
-                f"wealth_cents must be at most {MOST_CENTS // traders}, so that {traders} traders have at most "
-                f"{MOST_CENTS:.0e} cents in all; got {wealth}."
-            )
-        return wealth
-    units = max(market.worths(side).shape[1] for side in Side)
-    return min(_DAYS_OF_LOSSES * 2 * market.ceiling * units, MOST_CENTS // traders)
-
-
-def trader_frame(
-    market: InducedMarket, units: IntArray, wealth: IntArray, goods: IntArray, opening: int
-) -> pd.DataFrame:
-    """Give the rows of traders, with exactly the columns and dtypes of `TRADER_COLUMNS`."""
-    sides = np.repeat([0, 1, 2], [market.buyers, market.sellers, len(units) - market.buyers - market.sellers])
-    columns = {
-        "trader": np.arange(len(units)),
-        "side": pd.Categorical.from_codes(sides, categories=pd.Index(["buyer", "seller", "dealer"])),
-        "units_traded": units,
-        "profit_cents": wealth - opening,
-        "wealth_cents": wealth,
-        "goods": goods,
-    }
-    return pd.DataFrame({name: columns[name] for name in TRADER_COLUMNS})
-
-
-def draw_stream(rng: np.random.Generator) -> Iterator[float]:
-    """Give uniform draws in [0, 1), read from the generator in blocks."""
-    while True:
-        yield from rng.random(_BLOCK).tolist()

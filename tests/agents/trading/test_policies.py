@@ -235,8 +235,11 @@ def best_by_brute_force(policy, memory, situation, standing):
 @given(
     quotes=QUOTES,
     side=st.sampled_from(Side),
-    limit=st.integers(0, 20),
-    standing=st.tuples(st.integers(-1, 20), st.integers(0, 21)).filter(lambda pair: pair[0] < pair[1]),
+    limit=st.one_of(st.integers(0, 20), st.sampled_from([3, 17])),
+    standing=st.one_of(
+        st.just((-1, 21)),
+        st.tuples(st.integers(-1, 20), st.integers(0, 21)).filter(lambda pair: pair[0] < pair[1]),
+    ),
     horizon=st.sampled_from([1, 2, 4]),
     discount=st.sampled_from([0.0, 0.9, 1.0]),
 )
@@ -261,6 +264,12 @@ def test_gdx_is_more_patient_the_further_it_looks():
     ]
     assert quotes == sorted(quotes)
     assert quotes[0] < quotes[-1]
+    weights = [
+        GjerstadDickhaut(horizon=50, discount=discount).quote(seen, SELLER, NOTHING, 0.0)
+        for discount in (0.0, 0.5, 0.95, 1.0)
+    ]
+    assert weights == sorted(set(weights))
+    assert weights[0] == quotes[0]
 
 
 def test_gd_tries_few_of_many_prices():
