@@ -28,6 +28,8 @@ what an agent gains in a period and d the dividend rate.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, final
 
@@ -43,6 +45,7 @@ from walras.agents.compute import (
     Truthful,
     ZeroIntelligenceConstrained,
     ZeroIntelligenceUnconstrained,
+    load_population,
     synthetic_population,
 )
 from walras.market import AdValoremTax, CapacityMarket, FixedSupply, InvalidInputError, PerUnitTax, gini
@@ -54,7 +57,19 @@ from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "POLICIES", "TAX_CODES", "Config", "TaxRules", "config_of", "frictionless_price", "tax_rules"]
+__all__ = [
+    "EXPERIMENT",
+    "POLICIES",
+    "RECORDED",
+    "SYNTHETIC",
+    "TAX_CODES",
+    "Config",
+    "TaxRules",
+    "agents_of",
+    "config_of",
+    "frictionless_price",
+    "tax_rules",
+]
 
 NONE, PER_UNIT, AD_VALOREM, USE, SURPLUS, WEALTH = "none", "per unit", "ad valorem", "use", "surplus", "wealth"
 TAX_CODES = (NONE, PER_UNIT, AD_VALOREM, USE, SURPLUS, WEALTH)
@@ -65,6 +80,10 @@ POLICIES: Mapping[str, BiddingPolicy] = {
     "zi-c": ZeroIntelligenceConstrained(),
     "zi-u": ZeroIntelligenceUnconstrained(4.0 * _MEDIAN_VALUATION),
 }
+
+SYNTHETIC = "synthetic"
+RECORDED = ("roles-encoder",)
+"""Populations that come with walras: valuations learned by small Transformers, in tables beside the scenarios."""
 
 _HEAD_COST, _BLOCK_COST = 2.0, 1.0
 _SHARES = np.linspace(0.0, 1.0, 41)  # of agents, where Lorenz curves are stored
@@ -86,14 +105,19 @@ class Config:
         Compute sold each period, as a fraction of what all can use; inside (0, 1).
     tax_burden
         Revenue aimed at, as a fraction of the seller's in the frictionless economy, in [0, 0.3].
+    population
+        `SYNTHETIC`, one of `RECORDED`, or the path of a table that `walras.agents.compute.load_population` reads, such
+        as `ModelEconomy.save_population` writes. The units of recorded money and compute are changed so that the
+        median unit is worth 10, and the smallest agent uses 1.
     layers, heads, blocks
-        Layers, and heads and neuron blocks in each, 1 or more; a head uses 2 units, a block 1.
+        Of a synthetic population: layers, and heads and neuron blocks in each, 1 or more; a head uses 2 units, a
+        block 1.
     periods
         4 or more; measured after the first quarter.
     median_wealth
         Opening wealth of the median agent (money), above 0; the median unit of compute is worth 10.
     wealth_spread, talent_spread
-        Standard deviations of the logarithms of opening wealth and of base valuations, 0 or more, talent above 0.
+        Standard deviations of the logarithms of opening wealth, 0 or more, and of synthetic base valuations, above 0.
     shock_spread, persistence
         Of the valuations around their base: standard deviation of the logarithm, 0 or more, and its correlation from
         one period to the next, in [0, 1).
@@ -105,6 +129,7 @@ class Config:
     policy: str = "truthful"
     budget: float = 0.5
     tax_burden: float = 0.1
+    population: str = SYNTHETIC
     layers: int = 6
     heads: int = 4
     blocks: int = 8
@@ -120,6 +145,11 @@ class Config:
         for name, known in (("tax_code", TAX_CODES), ("policy", tuple(POLICIES))):
             if getattr(self, name) not in known:
                 raise InvalidInputError(f"Config.{name} must be one of {list(known)}, got {getattr(self, name)!r}.")
+        if Path(self.population).suffix == "" and self.population not in (SYNTHETIC, *RECORDED):
+            raise InvalidInputError(
+                f"Config.population must be one of {[SYNTHETIC, *RECORDED]}, or the path of a .csv or .parquet file; "
+                f"got {self.population!r}."
+            )
         for name in ("median_wealth", "talent_spread"):
             positive_number(f"Config.{name}", getattr(self, name))
         for name in ("wealth_spread", "shock_spread"):
@@ -189,9 +219,10 @@ def frictionless_price(config: Config) -> float | None:
     """Seller's price (money per unit) in a large population that never lacks money and bids truthfully, in closed form.
 
     Valuations are lognormal in each period, with the variance of talent and shocks together. The price is the valuation
-    that a part `budget` of them exceeds, less the tax; None for a tax on use, which moves the allocation.
+    that a part `budget` of them exceeds, less the tax; None for a tax on use, which moves the allocation, and for
+    recorded populations.
     """
-    if config.tax_code == USE:
+    if config.tax_code == USE or config.population != SYNTHETIC:
         return None
     place = NormalDist().inv_cdf(1.0 - config.budget)
 
@@ -205,19 +236,44 @@ def frictionless_price(config: Config) -> float | None:
     return factor * price(config.shock_spread) - wedge
 
 
+def agents_of(config: Config, seed: int) -> pd.DataFrame:
+    """Give the population of a configuration, without wealth; the seed is that of talent, where it is drawn.
+
+    Raises
+    ------
+    InvalidInputError
+        If a file cannot be read, or most of its agents are worth nothing.
+    """
+    if config.population == SYNTHETIC:
+        return synthetic_population(
+            config.layers,
+            config.heads,
+            config.blocks,
+            seed,
+            head_cost=_HEAD_COST,
+            block_cost=_BLOCK_COST,
+            median_valuation=_MEDIAN_VALUATION,
+            log_spread=config.talent_spread,
+        )
+    path = Path(config.population)
+    if config.population in RECORDED:
+        path = Path(str(files("walras.simulations"))) / "scenarios" / f"{config.population}.csv"
+    agents = load_population(path).agents.drop(columns="wealth_cents", errors="ignore")
+    median = float(agents["valuation"].median())
+    if median <= 0.0:
+        raise InvalidInputError(
+            f"Config.population: the median agent of {path} values compute at {median}, not above 0."
+        )
+    return agents.assign(
+        valuation=agents["valuation"] * (_MEDIAN_VALUATION / median),
+        cost=agents["cost"] * (_BLOCK_COST / float(agents["cost"].min())),
+    )
+
+
 def run(config: Config, rng: Generator) -> Tables:
     """Give `paths` (a row per period), `outcomes` (one row), `lorenz` (of wealth and compute) and `theory`."""
     talent, money, play = (int(seed) for seed in rng.integers(2**62, size=3))
-    population = synthetic_population(
-        config.layers,
-        config.heads,
-        config.blocks,
-        talent,
-        head_cost=_HEAD_COST,
-        block_cost=_BLOCK_COST,
-        median_valuation=_MEDIAN_VALUATION,
-        log_spread=config.talent_spread,
-    )
+    population = agents_of(config, talent)
     logs = config.wealth_spread * np.random.default_rng(money).standard_normal(len(population))
     wealth = np.rint(100.0 * config.median_wealth * np.exp(logs)).astype(np.int64)
     population = population.assign(wealth_cents=wealth)

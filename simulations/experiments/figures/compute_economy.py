@@ -98,6 +98,7 @@ def _efficiencies(axis: Axes, outcomes: pd.DataFrame) -> None:
                     xytext=(5, -3),
                     textcoords="offset points",
                     fontsize=7,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 )
     for number, policy in enumerate(policies):
         axis.plot(

@@ -11,7 +11,7 @@ from scipy import stats
 from walras.agents.pollution import Damage, Industry, Instrument, best_cap, best_collar, best_tax, expected_loss
 from walras.simulations.experiments.experiment import Tables
 from walras.simulations.experiments.prices_against_quantities import (
-    AGENTS,
+    ARRAYS,
     CAP,
     COLLAR,
     INSTRUMENTS,
@@ -35,7 +35,8 @@ def figures(tables: Tables) -> Mapping[str, Figure]:
     cells = tables["cells"]
     config = config_of(cells.iloc[0])
     losses = tables["losses"].merge(cells[["cell", "slope_ratio"]], on="cell")
-    losses = losses[losses["engine"] == AGENTS].assign(
+    # The columnar engine's: many more draws than the agents play, and the same outcome on the same shocks.
+    losses = losses[losses["engine"] == ARRAYS].assign(
         loss=losses["loss"] / loss_unit(config), less_than_cap=losses["less_than_cap"] / loss_unit(config)
     )
     return {"losses": _loss_figure(losses, config), "outcomes": _outcome_figure(tables, config)}
@@ -53,6 +54,7 @@ def _loss_figure(losses: pd.DataFrame, config: Config) -> Figure:
     left.set_ylim(bottom=0.0)
     left.set_ylabel("expected welfare loss against the first best\n(in units of $\\sigma^2 / 2C''$)")
     left.set_title("A tax, a cap, and both at once")
+    left.set_ylim(0.0, 1.12 * left.get_ylim()[1])
     left.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
     right.axhline(0.0, color="black", linewidth=0.8)
     right.plot(ratios, 1.0 - ratios, color=_COLOURS[TAX], linewidth=1.4, label="Weitzman's $\\Delta$")
@@ -83,7 +85,7 @@ def _points(axis: Axes, rows: pd.DataFrame, column: str, name: str) -> None:
         markersize=4.5,
         capsize=2.5,
         linewidth=1.0,
-        label=f"{name}, firms in the market (95 %)",
+        label=f"{name}, simulated (95 %)",
     )
 
 

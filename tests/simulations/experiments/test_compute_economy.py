@@ -1,6 +1,9 @@
 """The compute economy's tax codes on a small configuration, stored by hand; anchors that can fail; figures."""
 
-from dataclasses import asdict
+import tomllib
+from dataclasses import asdict, replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from walras.simulations.experiments.compute_economy import (
     TAX_CODES,
     USE,
     Config,
+    agents_of,
     config_of,
     frictionless_price,
     tax_rules,
@@ -136,6 +140,37 @@ def test_figures_are_drawn_from_stored_tables(tables: dict[str, pd.DataFrame]) -
     assert sorted(EXPERIMENT.figures(alone)) == ["efficiency", "inequality"]
 
 
+def test_a_recorded_population_takes_the_place_of_a_drawn_one(tmp_path: Path) -> None:
+    chosen = config("wealth", population="roles-encoder")
+    agents = agents_of(chosen, seed=0)
+    assert agents["valuation"].median() == pytest.approx(10.0)
+    assert agents["cost"].min() == pytest.approx(1.0)
+    assert set(agents["kind"]) == {"head", "neuron_block"}
+    agents.to_csv(tmp_path / "mine.csv", index=False)
+    mine = replace(chosen, population=str(tmp_path / "mine.csv"))
+    first, again = (EXPERIMENT.run(point, np.random.default_rng(0)) for point in (chosen, mine))
+    np.testing.assert_allclose(first["paths"]["price"], again["paths"]["price"], rtol=1e-9)
+    assert frictionless_price(chosen) is None
+    table = first["theory"]
+    assert ((table["obtained"] - table["expected"]).abs() <= table["tolerance"]).all()
+
+
+def test_a_population_that_is_mostly_worthless_is_refused(tmp_path: Path) -> None:
+    agents = agents_of(config("none"), seed=0).assign(valuation=0.0)
+    agents.to_csv(tmp_path / "idle.csv", index=False)
+    with pytest.raises(InvalidInputError, match=r"the median agent of .*idle\.csv values compute at 0"):
+        agents_of(config("none", population=str(tmp_path / "idle.csv")), seed=0)
+
+
+def test_scenarios_are_of_this_experiment() -> None:
+    folder = Path(__file__).parents[3] / "simulations" / "scenarios"
+    for name in ("compute-economy", "compute-economy-recorded"):
+        scenario = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+        assert scenario["experiment"] == EXPERIMENT.name
+        for values in product(*scenario["grid"].values()):
+            Config(**scenario["config"], **dict(zip(scenario["grid"], values, strict=True)))
+
+
 def test_a_row_of_cells_is_a_configuration(tables: dict[str, pd.DataFrame]) -> None:
     assert config_of(tables["cells"].iloc[-1]) == config("none", policy="zi-c")
 
@@ -145,6 +180,7 @@ def test_a_row_of_cells_is_a_configuration(tables: dict[str, pd.DataFrame]) -> N
     [
         ({"tax_code": "poll"}, "Config.tax_code must be one of"),
         ({"policy": "zip"}, "Config.policy must be one of"),
+        ({"population": "bert"}, "Config.population must be one of"),
         ({"budget": 1.0}, "Config.budget must lie inside"),
         ({"tax_burden": 0.5}, "Config.tax_burden must be at most 0.3"),
         ({"median_wealth": 0.0}, "Config.median_wealth must be above 0"),
