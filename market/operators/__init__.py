@@ -1,5 +1,6 @@
 """Compiled mechanisms: the engine's rules as differentiable, batched torch operators."""
 
+from walras.market.operators.assignment import AssignmentOperator, SmoothAssignment
 from walras.market.operators.auctions import AuctionClearing, SealedBidOperator
 from walras.market.operators.call_auction import CallAuctionOperator, CallClearing
 from walras.market.operators.capacity import OperatorClearing, capacity_allocation
@@ -11,22 +12,34 @@ from walras.market.operators.market_makers import (
     ScoringRuleOperator,
     ScoringTrades,
 )
+from walras.market.operators.resources import ResourceClearings, ResourceOperator
+from walras.market.operators.sharded import ShardedClearing, sharded_allocation
+from walras.market.operators.spending import ExchangeOperator, FisherOperator, MarketEquilibria
 from walras.market.operators.step import step_allocation
 from walras.market.operators.taxes import TaxOperator
 
 __all__ = [
+    "AssignmentOperator",
     "AuctionClearing",
     "CallAuctionOperator",
     "CallClearing",
     "CapacityOperator",
     "ConstantProductOperator",
+    "ExchangeOperator",
+    "FisherOperator",
+    "MarketEquilibria",
     "OperatorClearing",
     "PoolSwap",
+    "ResourceClearings",
+    "ResourceOperator",
     "ScoringRuleOperator",
     "ScoringTrades",
     "SealedBidOperator",
+    "ShardedClearing",
+    "SmoothAssignment",
     "TaxOperator",
     "capacity_allocation",
     "compile_mechanism",
+    "sharded_allocation",
     "step_allocation",
 ]

@@ -3,17 +3,23 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, overload
 
+from walras.market.assignment import AssignmentMarket
 from walras.market.auctions import SealedBidAuction
-from walras.market.capacity import CapacityMarket
+from walras.market.capacity import CapacityMarket, ResourceMarket
 from walras.market.demand import StepDemand
 from walras.market.double_auctions import CallAuction
-from walras.market.errors import InvalidInputError
+from walras.market.errors import InvalidInputError, NotDifferentiableError
+from walras.market.exchange import ExchangeEconomy
+from walras.market.fisher import FisherMarket
 from walras.market.market_makers import ConstantProduct, LogarithmicScoringRule
+from walras.market.operators.assignment import AssignmentOperator
 from walras.market.operators.auctions import SealedBidOperator
 from walras.market.operators.call_auction import CallAuctionOperator
 from walras.market.operators.capacity_operator import CapacityOperator
 from walras.market.operators.market_makers import ConstantProductOperator, ScoringRuleOperator
 from walras.market.operators.refusals import refusal_of
+from walras.market.operators.resources import ResourceOperator
+from walras.market.operators.spending import ExchangeOperator, FisherOperator
 from walras.market.operators.taxes import ScheduleTax, TaxOperator
 from walras.market.taxation import BracketTax, SmoothedBracketTax, WealthTax
 from walras.market.validation import boolean, positive_number
@@ -21,12 +27,25 @@ from walras.market.validation import boolean, positive_number
 __all__ = ["Compilable", "compile_mechanism"]
 
 Compilable: TypeAlias = (
-    CapacityMarket | SealedBidAuction | CallAuction | ScheduleTax | LogarithmicScoringRule | ConstantProduct
+    CapacityMarket
+    | ResourceMarket
+    | SealedBidAuction
+    | CallAuction
+    | FisherMarket
+    | ExchangeEconomy
+    | AssignmentMarket
+    | ScheduleTax
+    | LogarithmicScoringRule
+    | ConstantProduct
 )
 Operator: TypeAlias = (
     CapacityOperator
+    | ResourceOperator
     | SealedBidOperator
     | CallAuctionOperator
+    | FisherOperator
+    | ExchangeOperator
+    | AssignmentOperator
     | TaxOperator
     | ScoringRuleOperator
     | ConstantProductOperator
@@ -59,14 +78,37 @@ def _smooth(operator: Callable[..., Operator]) -> Builder:
 
     def build(mechanism: Any, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
         if temperature is not None or hard:
-            raise InvalidInputError(f"{mechanism!r} is smooth as it is: leave temperature and hard out.")
+            raise InvalidInputError(f"{mechanism!r} takes no temperature and no hard here: leave them out.")
         return operator(mechanism, check_values=check_values)
 
     return build
 
 
+def _fisher(mechanism: FisherMarket, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
+    if hard:
+        raise InvalidInputError(
+            "hard=True is for auctions and capacity markets: a Fisher market has no outcome to round."
+        )
+    return FisherOperator(mechanism, temperature=temperature, check_values=check_values)
+
+
+def _assignment(mechanism: AssignmentMarket, temperature: float | None, hard: bool, check_values: bool) -> Operator:  # noqa: FBT001
+    if hard:
+        raise InvalidInputError("hard=True is for auctions and capacity markets: lower the temperature, or use clear.")
+    if temperature is None:
+        raise NotDifferentiableError(
+            f"{mechanism!r} does not compile without a temperature: who gets what jumps between assignments, which one "
+            "market at a time AssignmentMarket.clear finds exactly. Give temperature=, of which it is the limit."
+        )
+    return AssignmentOperator(mechanism, temperature=temperature, check_values=check_values)
+
+
 _BUILDERS: tuple[tuple[Any, Builder], ...] = (
     (CapacityMarket, _capacity),
+    (ResourceMarket, _smooth(ResourceOperator)),
+    (FisherMarket, _fisher),
+    (ExchangeEconomy, _smooth(ExchangeOperator)),
+    (AssignmentMarket, _assignment),
     (SealedBidAuction, _auction(SealedBidOperator)),
     (CallAuction, _auction(CallAuctionOperator)),
     ((BracketTax, SmoothedBracketTax, WealthTax), _smooth(TaxOperator)),
@@ -87,6 +129,22 @@ def compile_mechanism(
 def compile_mechanism(
     mechanism: CallAuction, *, temperature: float | None = None, hard: bool = False, check_values: bool = False
 ) -> CallAuctionOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: ResourceMarket, *, temperature: None = None, hard: bool = False, check_values: bool = False
+) -> ResourceOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: FisherMarket, *, temperature: float | None = None, hard: bool = False, check_values: bool = False
+) -> FisherOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: ExchangeEconomy, *, temperature: None = None, hard: bool = False, check_values: bool = False
+) -> ExchangeOperator: ...
+@overload
+def compile_mechanism(
+    mechanism: AssignmentMarket, *, temperature: float | None = None, hard: bool = False, check_values: bool = False
+) -> AssignmentOperator: ...
 @overload
 def compile_mechanism(
     mechanism: ScheduleTax, *, temperature: None = None, hard: bool = False, check_values: bool = False
@@ -111,7 +169,8 @@ def compile_mechanism(
         replaced by a tensor at the call, and differentiated in.
     temperature
         Of the smooth form of an auction (money per unit), above 0; without it the outcome is exact, and refuses
-        gradients. A capacity market has its temperature in its demand rule.
+        gradients. An assignment market (money), and a Fisher market of linear buyers (logs of value for money), need
+        one. Capacity and resource markets have it in their demand rule.
     hard
         Straight-through: the values of the exact outcome with the gradients of the smooth one. The pair is biased, so
         it has to be asked for. A capacity market then serves whole agents only, and never more than the supply.

@@ -37,6 +37,7 @@ def refusal_of(mechanism: object) -> MarketError:
             name = mechanism.__name__ if isinstance(mechanism, type) else repr(mechanism)
             return NotDifferentiableError(f"{name} does not compile: {reason}.")
     return InvalidInputError(
-        "compile_mechanism takes a CapacityMarket, SealedBidAuction, CallAuction, tax schedule, LogarithmicScoringRule "
-        f"or ConstantProduct, got {mechanism!r}."
+        "compile_mechanism takes a CapacityMarket, ResourceMarket, SealedBidAuction, CallAuction, FisherMarket, "
+        "ExchangeEconomy, AssignmentMarket, tax schedule, LogarithmicScoringRule or ConstantProduct, got "
+        f"{mechanism!r}."
     )

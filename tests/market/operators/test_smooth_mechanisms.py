@@ -195,8 +195,8 @@ ONES = torch.ones(2)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: compile_mechanism(TAX, temperature=1.0), "smooth as it is"),
-        (lambda: compile_mechanism(POOL, hard=True), "smooth as it is"),
+        (lambda: compile_mechanism(TAX, temperature=1.0), "takes no temperature"),
+        (lambda: compile_mechanism(POOL, hard=True), "takes no temperature"),
         (lambda: compile_mechanism(TAX)(ONES.long()), "amounts must be a floating-point tensor"),
         (lambda: compile_mechanism(TAX)(ONES, rates=ONES), r"rates must have shape \(3,\)"),
         (lambda: compile_mechanism(TAX)(ONES, thresholds=torch.ones(1)), "thresholds must have shape"),
