@@ -74,7 +74,7 @@ def calibrate(
     )
     console = Console(stderr=as_json)
     with (
-        resumable(console, f"the same command again, with --out {out or 'RUN'}"),
+        resumable(console, f"the same command, with --out {out or 'and its folder in runs/'}"),
         StageProgress(console, quiet=quiet).running() as progress,
     ):
         run = library.calibrate(asked, out, executor=executor, jobs=jobs, on_stage=progress.stage)

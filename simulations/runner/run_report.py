@@ -53,7 +53,7 @@ def _anchors_section(anchors: Sequence[Anchor]) -> Section:
 def _points_section(run: StoredRun) -> Section:
     scenario, cells = run.scenario, run.tables["cells"]
     text = (
-        f"{cells['point'].nunique()} points with {scenario.replications} replications each: {len(cells)} cells, "
+        f"Points: {cells['point'].nunique()}. Replications of each: {scenario.replications}. Cells: {len(cells)}, "
         f"{cells['seconds'].sum():.1f} s of computing. Replication r draws the same numbers at every point."
     )
     varied = {**scenario.grid, **scenario.sobol}

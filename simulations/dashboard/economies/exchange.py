@@ -123,7 +123,7 @@ class _Village:
         traded = np.array([(min(pair), max(pair)) in self._traded for pair in self._links.tolist()])
         shown = np.full(traded.shape, fill_value=True) if self._shows_all_links else traded
         return Network(
-            title="Bread that an apple is worth to each; in red: who traded",
+            title="What an apple is worth to each; trades in red",
             places=self._places,
             edges=self._links[shown],
             values=_rates(self._economy),
