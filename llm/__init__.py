@@ -8,6 +8,7 @@ from walras.llm.distillation import Distillation
 from walras.llm.economy import ModelEconomy, attach
 from walras.llm.errors import CouplingError, DataError, UnsupportedModelError
 from walras.llm.flops import count_flops
+from walras.llm.guards import GatedModelWarning
 from walras.llm.incentives import ConcentrationTax
 from walras.llm.population import Population
 from walras.llm.resources import Flops, KeyValueCache, MeasuredLatency, Parameters, Resource
@@ -32,6 +33,7 @@ __all__ = [
     "ElasticBudget",
     "FeedForward",
     "Flops",
+    "GatedModelWarning",
     "KeyValueCache",
     "MeasuredLatency",
     "ModelEconomy",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from walras.llm.architectures import Projection, output_features
+from walras.llm.architectures import Projection, input_features, output_features
 
 __all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAttention", "bias_only", "runs"]
 
@@ -24,6 +24,7 @@ class ClosedInput(nn.Module):
 
     def __init__(self, projection: Projection) -> None:
         super().__init__()
+        self.in_features, self.out_features = input_features(projection), 0
         weight = projection.weight.detach().narrow(int(isinstance(projection, Conv1D)), 0, 0).clone()
         self.weight = nn.Parameter(weight, requires_grad=projection.weight.requires_grad)
 
@@ -37,7 +38,7 @@ class ClosedProjection(nn.Module):
 
     def __init__(self, projection: Projection) -> None:
         super().__init__()
-        self.out_features = output_features(projection)
+        self.in_features, self.out_features = 0, output_features(projection)
         self.bias = projection.bias
         self.register_parameter("weight", None)  # T5 looks at its type
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.llm.models import bert, gpt2, llama
+from tests.llm.zoo import ZOO
 from transformers import PreTrainedModel
 
 from walras.llm import EconomyConfig, Population
@@ -77,6 +78,49 @@ def test_sites_cover_the_population_in_order(model: PreTrainedModel) -> None:
     assert agents == list(range(len(population)))
     blocks = population.sites[1]
     np.testing.assert_array_equal(blocks.kept_features(np.array([True, False, True])), [*range(64), *range(128, 160)])
+
+
+@pytest.mark.parametrize(
+    ("agents", "kinds"),
+    [
+        (("attention", "ffn"), ["attention", "ffn"]),
+        (["head", "ffn"], ["head", "ffn"]),
+        (("neuron_block", "attention"), ["attention", "neuron_block"]),
+        ("head", ["head"]),
+        (("ffn",), ["ffn"]),
+    ],
+)
+def test_agents_are_as_fine_as_they_are_asked_for(model: PreTrainedModel, agents: object, kinds: list[str]) -> None:
+    fine, chosen = population_of(model), population_of(model, agents=agents)
+    assert list(dict.fromkeys(chosen.frame()["kind"])) == kinds
+    # A whole sub-layer costs and owns what its heads or blocks do together.
+    part = {"head": "attention", "attention": "attention", "neuron_block": "ffn", "ffn": "ffn"}
+    totals = [
+        population.frame().assign(kind=lambda frame: frame["kind"].map(part)).groupby(["layer", "kind"])
+        for population in (fine, chosen)
+    ]
+    expected, got = (groups[["cost_flops", "width"]].sum() for groups in totals)
+    assert got.equals(expected.loc[got.index])
+    assert [site.sublayer % 2 for site in chosen.sites] == [part[site.kind] == "ffn" for site in chosen.sites]
+    assert chosen.costs.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_cross_attention_reads_as_many_tokens_from_the_encoder() -> None:
+    # By hand: hidden size 32, 4 heads of 12, T = 10; query, key, value and output 4 * 2 * 10 * 32 * 12, scores and
+    # mixing 2 * 2 * 10^2 * 12. T5's heads side by side are 48 wide, more than its hidden size.
+    frame = population_of(ZOO["t5"]()).frame()
+    assert set(frame.loc[frame["kind"].isin(["head", "cross_head"]), "cost_flops"]) == {30_720 + 4_800}
+    assert frame.groupby("layer")["kind"].agg(lambda kinds: len(set(kinds))).tolist() == [2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "agents", [(), ("head", "attention"), ("neuron_block", "ffn"), ("token",), ("head", "head"), "all"]
+)
+def test_kinds_of_agents_are_checked(agents: object) -> None:
+    with pytest.raises(InvalidInputError, match="agents names 'head' or 'attention'"):
+        EconomyConfig(agents=agents)
+    with pytest.raises(InvalidInputError, match="agents names 'head' or 'attention'"):
+        population_of(bert(), agents=agents)
 
 
 @pytest.mark.parametrize("name", ["sequence_length", "block_width"])
