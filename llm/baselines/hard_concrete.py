@@ -6,7 +6,8 @@ alpha) / beta)`, u uniform, so that it is exactly 0 or 1 with positive probabili
     P(x > 0) = sigmoid(alpha - beta log(-gamma / zeta))
 
 The expected cost `c = sum_i w_i P(x_i > 0)` is held at a target t, which falls linearly to the budget, by adding
-`l_1 (c - t) + l_2 (c - t)^2` to the loss, with multipliers that rise by gradient ascent.
+`l_1 (c - t) + l_2 (c - t)^2` to the loss, with multipliers that rise by gradient ascent. The second begins large: from
+0, in trainings of some hundred steps, it comes too late, and the first overshoots.
 
 Sources: Louizos et al. 2018, equations 10 to 12 (gates); Wang et al. 2020, section 4.3 (Lagrangian); Xia et al. 2022
 (both, on heads and feed-forward networks), in docs/reference/bibliography.md.
@@ -26,6 +27,8 @@ __all__ = ["HardConcreteGates", "hard_concrete", "open_probability"]
 
 BETA, GAMMA, ZETA = 2.0 / 3.0, -0.1, 1.1
 FIRST_ALPHA = 2.5  # open with probability 0.98
+FIRST_QUADRATIC = 100.0
+TRAVEL = 24.0  # how far a parameter could go at the full rate; at b = 0.1 it must go 6, at rates that rise and fall
 
 
 def hard_concrete(alpha: Tensor, uniform: Tensor) -> Tensor:
@@ -53,13 +56,13 @@ class HardConcreteGates(TrainerCallback):
         Step of the multipliers.
     """
 
-    def __init__(self, economy: ModelEconomy, budget: float, *, reached: float = 0.5, ascent: float = 1.0) -> None:
+    def __init__(self, economy: ModelEconomy, budget: float, *, reached: float = 0.5, ascent: float = 0.1) -> None:
         self.economy = economy
         self.budget = budget
         self.reached = positive_number("reached", reached)
         self.ascent = positive_number("ascent", ascent)
         self.target = 1.0
-        self.linear, self.quadratic = 0.0, 0.0
+        self.linear, self.quadratic = 0.0, FIRST_QUADRATIC
 
     def shares(self) -> Tensor:
         """Draw the shares of a forward pass in training; give their medians in evaluation. Shape (n,)."""
@@ -80,9 +83,10 @@ class HardConcreteGates(TrainerCallback):
         return self.linear * excess + self.quadratic * excess.square()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Open nearly all gates."""
+        """Open nearly all gates, and set their rate so that they can close within the training."""
+        gate = self.economy.gate
+        gate.valuation_gain = TRAVEL / (args.learning_rate * max(state.max_steps, 1))
         if state.global_step == 0:
-            gate = self.economy.gate
             gate.set_valuations(torch.full_like(gate.raw_valuations, FIRST_ALPHA))
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
