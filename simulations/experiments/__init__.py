@@ -17,6 +17,7 @@ EXPERIMENTS: dict[str, str] = {
         "inequality",
         "market-power",
         "optimal-top-rate",
+        "policy-gradient",
         "prices-against-quantities",
         "scarf",
         "tax-incidence",

@@ -1,11 +1,12 @@
 """Price discovery: how little traders must know for a double auction to find the price and nearly all the surplus.
 
 Traders have induced values and costs, as in Smith's experiments, and meet day after day in a continuous double auction,
-`walras.agents.trading.ColumnarLaboratory`. They quote
+`walras.agents.trading.ColumnarLaboratory`, or `DoubleAuctionLaboratory` for *gd*. They quote
 
 - at random, losses allowed (*zi-u*),
 - at random, at no loss (*zi-c*): what the rules of the market alone can do,
-- by a profit margin that each learns from every quote it hears (*zip*).
+- by a profit margin that each learns from every quote it hears (*zip*),
+- by what each believes of the chance that a price is accepted, from the quotes of the last trades (*gd*).
 
 Two markets are known to theory: Smith's first (11 buyers and 11 sellers, equilibrium at 2.00 with 6 units), and one
 with steeper supply than demand (10 and 10, equilibrium within 70 ... 72 with 7 units). Measured are *efficiency*, the
@@ -21,7 +22,14 @@ from typing import TYPE_CHECKING, final
 import pandas as pd
 from numpy.random import Generator
 
-from walras.agents.trading import ColumnarLaboratory, InducedMarket, ZeroIntelligencePlus, ZeroIntelligenceQuotes
+from walras.agents.trading import (
+    ColumnarLaboratory,
+    DoubleAuctionLaboratory,
+    GjerstadDickhaut,
+    InducedMarket,
+    ZeroIntelligencePlus,
+    ZeroIntelligenceQuotes,
+)
 from walras.market.errors import InvalidInputError
 from walras.market.validation import whole_number
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPERIMENT",
+    "GD",
     "HUMAN_EFFICIENCIES",
     "MARKETS",
     "POLICIES",
@@ -42,8 +51,8 @@ __all__ = [
     "induced_market",
 ]
 
-ZI_U, ZI_C, ZIP = "zi-u", "zi-c", "zip"
-POLICIES = (ZI_U, ZI_C, ZIP)
+ZI_U, ZI_C, ZIP, GD = "zi-u", "zi-c", "zip", "gd"
+POLICIES = (ZI_U, ZI_C, ZIP, GD)
 HUMAN_EFFICIENCIES = (0.997, 0.991, 1.0, 0.991, 0.902)
 """Of people, in the five markets of Gode and Sunder 1993, table 2: to look at, there is nothing to reproduce."""
 
@@ -126,7 +135,8 @@ class Config:
     days
         That a session lasts, 2 or more.
     sessions
-        Number of sessions, 1 or more, each with traders who know nothing yet.
+        Number of sessions, 1 or more, each with traders who know nothing yet; of *gd* a tenth as many, since these
+        think for long.
     """
 
     market: str = "smith-1962"
@@ -153,10 +163,10 @@ def run(config: Config, rng: Generator) -> Tables:
     """Give `days` (a row per session and day), `trades` of the first session, and the `equilibrium`."""
     market, ticks = induced_market(config.market), MARKETS[config.market].ticks
     equilibrium = market.equilibrium()
-    policy = _policy(config.policy, equilibrium.price)
     days, trades = [], pd.DataFrame()
-    for session, generator in enumerate(rng.spawn(config.sessions)):
-        laboratory = ColumnarLaboratory(market, policy, rng=generator)
+    sessions = config.sessions if config.policy != GD else max(config.sessions // 10, 1)
+    for session, generator in enumerate(rng.spawn(sessions)):
+        laboratory = _laboratory(market, config.policy, equilibrium.price, generator)
         rows = laboratory.run(config.days)
         days.append(
             pd.DataFrame(
@@ -189,10 +199,16 @@ def run(config: Config, rng: Generator) -> Tables:
     }
 
 
-def _policy(name: str, price: float) -> ZeroIntelligenceQuotes | ZeroIntelligencePlus:
-    if name == ZIP:
-        return ZeroIntelligencePlus(absolute_shift=_SHIFT * price)
-    return ZeroIntelligenceQuotes(constrained=name == ZI_C)
+def _laboratory(
+    market: InducedMarket, policy: str, price: float, rng: Generator
+) -> ColumnarLaboratory | DoubleAuctionLaboratory:
+    match policy:
+        case "gd":
+            return DoubleAuctionLaboratory(market, GjerstadDickhaut(), rng=rng)
+        case "zip":
+            return ColumnarLaboratory(market, ZeroIntelligencePlus(absolute_shift=_SHIFT * price), rng=rng)
+        case _:
+            return ColumnarLaboratory(market, ZeroIntelligenceQuotes(constrained=policy == ZI_C), rng=rng)
 
 
 def anchors(tables: Tables) -> Sequence[Anchor]:
@@ -212,8 +228,8 @@ def anchors(tables: Tables) -> Sequence[Anchor]:
     for (market, policy), rows in days.groupby(["market", "policy"], sort=False):
         if policy == ZI_C:
             found += _anchors_of_chance(str(market), rows)
-        elif policy == ZIP:
-            found += _anchors_of_learning(str(market), rows)
+        elif policy in (ZIP, GD):
+            found += _anchors_of_learning(str(market), str(policy), rows)
     return found
 
 
@@ -237,24 +253,25 @@ def _anchors_of_chance(name: str, rows: pd.DataFrame) -> list[Anchor]:
     ]
 
 
-def _anchors_of_learning(name: str, rows: pd.DataFrame) -> list[Anchor]:
-    """From the middle of the session on, ZIP trades as well as people, at prices ever nearer to equilibrium."""
+def _anchors_of_learning(name: str, policy: str, rows: pd.DataFrame) -> list[Anchor]:
+    """From the middle of the session on, who learns trades as well as people; the prices of ZIP come ever nearer."""
     last = int(rows["day"].max())
     late = float(rows.loc[rows["day"] > last // 2, "efficiency"].mean())
-    alpha = rows.groupby("day")["alpha"].mean()
-    settled = float(alpha.loc[last] < 0.3 * alpha.loc[1])
-    return [
+    found = [
         Anchor(
-            f"efficiency of ZIP in later days, people's 97 to 100 %, {name}",
+            f"efficiency of {policy.upper()} in later days, people's 97 to 100 %, {name}",
             0.985,
             late,
             0.015 + 1e-9,  # all of the surplus is within
             "Gode and Sunder 1993",
-        ),
-        Anchor(
-            f"last alpha of ZIP below 0.3 of the first (1: yes), {name}", 1.0, settled, 0.0, "Cliff and Bruten 1997"
-        ),
+        )
     ]
+    if policy == ZIP:
+        alpha = rows.groupby("day")["alpha"].mean()
+        settled = float(alpha.loc[last] < 0.3 * alpha.loc[1])
+        statement = f"last alpha of ZIP below 0.3 of the first (1: yes), {name}"
+        found.append(Anchor(statement, 1.0, settled, 0.0, "Cliff and Bruten 1997"))
+    return found
 
 
 def _figures(tables: Tables) -> Mapping[str, "Figure"]:

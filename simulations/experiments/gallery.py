@@ -60,8 +60,8 @@ _READINGS = {
         "A session of each kind of trader in Smith's market. The band is the equilibrium; vertical lines part the days."
     ),
     ("double-auction", "efficiency"): (
-        "Traders who quote at random find 96 to 97 % of the surplus if they may not lose money, and learn nothing; "
-        "with a margin that they learn from quotes they find nearly all of it by the third day, as people do."
+        "Traders who quote at random find 96 to 97 % of the surplus if they may not lose money, and learn nothing. "
+        "With margins or beliefs that they learn from quotes they find nearly all of it by the third day, as people do."
     ),
     ("inequality", "paths"): (
         "Without a tax one agent comes to own everything. Each tax holds wealth in a law of its own (dotted)."

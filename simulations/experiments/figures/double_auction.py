@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from walras.simulations.experiments.double_auction import (
+    GD,
     HUMAN_EFFICIENCIES,
     MARKETS,
     POLICIES,
@@ -21,11 +22,12 @@ from walras.simulations.plot_style import PALETTE, half_width_95, panels
 
 __all__ = ["figures"]
 
-_COLOURS = {ZI_U: PALETTE[3], ZI_C: PALETTE[0], ZIP: PALETTE[1]}
+_COLOURS = {ZI_U: PALETTE[3], ZI_C: PALETTE[0], ZIP: PALETTE[1], GD: PALETTE[4]}
 _NAMES = {
     ZI_U: "random quotes (ZI-U)",
     ZI_C: "random, at no loss (ZI-C)",
     ZIP: "learned margins (ZIP)",
+    GD: "beliefs from quotes (GD)",
 }
 _LOWEST = 85.0  # per cent: where the axis of efficiency begins
 
@@ -67,6 +69,7 @@ def _supply_and_demand(axis: Axes, known: LaboratoryMarket) -> None:
         (sorted(known.costs), PALETTE[0], "supply: sellers' costs"),
     ):
         axis.stairs(worths, np.arange(len(worths) + 1), baseline=None, color=colour, linewidth=1.8, label=label)
+    axis.set_xticks(range(0, max(len(known.values), len(known.costs)) + 1, 2))
     axis.set_xlabel("units")
     low, high = known.price_interval
     price = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -173,4 +176,4 @@ def _alpha(axis: Axes, days: pd.DataFrame, market: str) -> None:
     axis.set_xlabel("day of trade")
     axis.set_ylabel("alpha: distance of prices from equilibrium (%)")
     axis.set_title(f"Who learns finds the price, {market}")
-    axis.legend(frameon=False, fontsize=8, loc="lower left")
+    axis.legend(frameon=False, fontsize=8, loc="center right")

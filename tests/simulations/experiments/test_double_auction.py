@@ -9,6 +9,7 @@ from walras.market import InvalidInputError
 from walras.simulations.experiments import load_experiment
 from walras.simulations.experiments.double_auction import (
     EXPERIMENT,
+    GD,
     MARKETS,
     POLICIES,
     ZI_C,
@@ -25,8 +26,8 @@ def tables() -> dict[str, pd.DataFrame]:
     points = [
         Config(market=market, policy=policy, sessions=30 if policy == ZI_C else 6)
         for market in MARKETS
-        for policy in POLICIES
-    ]
+        for policy in (ZI_U, ZI_C, ZIP)
+    ] + [Config(market="smith-1962", policy=GD, sessions=1, days=4)]
     return stored_tables(EXPERIMENT, points)
 
 
@@ -39,7 +40,7 @@ def test_the_experiment_and_its_scenario() -> None:
 
 def test_anchors_agree(tables: dict[str, pd.DataFrame]) -> None:
     found = EXPERIMENT.anchors(tables)
-    assert len(found) == 2 * (4 + 2 + 2)
+    assert len(found) == 2 * (4 + 2 + 2) + 1
     assert [anchor for anchor in found if not anchor.agrees] == []
 
 

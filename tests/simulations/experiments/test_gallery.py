@@ -17,7 +17,7 @@ def test_a_page_from_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     grid = {"market": ["smith-1962"], "policy": ["zip"]}
     small = load_scenario("double-auction").changed(config={"sessions": 2, "days": 3}, grid=grid, replications=1)
     monkeypatch.setattr("walras.simulations.experiments.gallery.load_scenario", lambda name: small)
-    run = run_scenario(small, tmp_path / "run", executor="local", jobs=1)
+    run = run_scenario(small, tmp_path / "run", executor="serial")
     write_gallery(tmp_path / "gallery.md", [run])
     text = (tmp_path / "gallery.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[.*\]\((.*)\)", text)
