@@ -122,7 +122,7 @@ def _searches(
     goal, seed, most = calibration.goal, calibration.scenario.seed, calibration.evaluations
     everything = range(calibration.scenario.replications)
     starts = scan_points(len(calibration.ranges), seed)
-    stage.begin("all replications together", len(everything) * (len(starts) + most))
+    stage.begin("all replications together, at most", len(everything) * (len(starts) + most))
     best = search(
         lambda point: float(evaluations.at(point, everything, _TOGETHER).mean()),
         goal,
@@ -133,7 +133,7 @@ def _searches(
     )
     if len(everything) == 1:
         return best, [best]
-    stage.begin("each replication alone", len(everything) * most)
+    stage.begin("each replication alone, at most", len(everything) * most)
     # The scan's points cost nothing here: their cells are stored.
     again = np.unique(np.vstack([starts, best]), axis=0)
 
