@@ -254,6 +254,25 @@ TestEconomies = Economies.TestCase
 TestEconomies.settings = settings(max_examples=15, stateful_step_count=6)
 
 
+def test_a_million_payments_conserve_every_cent() -> None:
+    """1,000 periods of 150 agents: payments, taxes, pay, levies, rebates and dividends, audited from the rows."""
+    population = synthetic_population(10, 5, 10, rng=0)
+    market = CapacityMarket(FixedSupply(0.5 * float(population["cost"].sum())), tax=PerUnitTax(1.0))
+    code = TaxCode([WealthTax([100.0], [0.02])], [EqualRebate()])
+    busy = ComputeEconomy(
+        population,
+        market,
+        ZeroIntelligenceConstrained(),
+        rng=0,
+        valuations=AutoregressiveValuations(0.9, 0.5),
+        tax_code=code,
+    )
+    rows = busy.run(1000)
+    paid = sum(int(np.count_nonzero(rows[flow])) for flow in FLOWS)
+    assert paid > 500_000  # entries that are not 0, of a million and fifty thousand
+    audit(busy, rows, busy.periods)
+
+
 # ---------------------------------------------------------------- the tests above can fail
 
 
