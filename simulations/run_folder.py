@@ -60,11 +60,16 @@ class RunFolder:
     @classmethod
     def named(cls, parent: Path, name: str, config: Mapping[str, Any]) -> "RunFolder":
         """Make a folder `parent/name-TIME`, with a number behind it if two runs start in the same second."""
+        return cls(cls.unused_path(parent, name), config)
+
+    @staticmethod
+    def unused_path(parent: Path, name: str) -> Path:
+        """Give the path that `named` would make a folder at."""
         stamp = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         for suffix in ("", *(f"-{number}" for number in range(2, 100))):
             path = parent / f"{stamp}{suffix}"
             if not path.exists():
-                return cls(path, config)
+                return path
         raise InvalidInputError(f"Too many runs named {stamp} in {parent}.")
 
     @classmethod

@@ -59,7 +59,8 @@ def calibrate(
 
     from walras.simulations import calibration as library
     from walras.simulations.progress import StageProgress
-    from walras.simulations.runner import Range, load_scenario
+    from walras.simulations.run_folder import RunFolder
+    from walras.simulations.runner import Range, find_experiment, load_scenario
 
     loaded = load_scenario(scenario)
     ranges = {name: Range.parsed(text) for name, text in _pairs("--over", over).items()}
@@ -73,11 +74,15 @@ def calibrate(
         evaluations=evaluations,
     )
     console = Console(stderr=as_json)
+    name = f"calibrate-{find_experiment(changed.experiment).name}"
+    folder = out or RunFolder.unused_path(Path("runs"), name)
+    if not quiet:
+        console.print(f"Folder: {folder}", highlight=False, soft_wrap=True)
     with (
-        resumable(console, f"the same command, with --out {out or 'and its folder in runs/'}"),
+        resumable(console, f"the same command, with --out {folder}"),
         StageProgress(console, quiet=quiet).running() as progress,
     ):
-        run = library.calibrate(asked, out, executor=executor, jobs=jobs, on_stage=progress.stage)
+        run = library.calibrate(asked, folder, executor=executor, jobs=jobs, on_stage=progress.stage)
     if not show_calibration(run.path, console, quiet=quiet, as_json=as_json):
         raise typer.Exit(1)
 
@@ -126,7 +131,6 @@ def _print_answer(run: "StoredCalibration", console: "Console") -> None:
     console.print(f"\n{run.calibration.measure} there: {run.value:.5g}{beside}", highlight=False)
     for warning in run.warnings:
         console.print(f"[yellow]{warning}[/]", highlight=False)
-    console.print(f"Rows: {run.path}", highlight=False, soft_wrap=True)
 
 
 def _measure(text: str, statistic: str, where: list[str] | None) -> "Measure":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from walras.simulations.run_folder import RunFolder
     from walras.simulations.runner import Scenario, StoredRun
 
-__all__ = ["show_run", "simulate", "sweep"]
+__all__ = ["run_and_show", "show_run", "simulate", "sweep"]
 
 
 def simulate(
@@ -47,7 +47,8 @@ def simulate(
     from walras.simulations.runner import load_scenario
 
     changed = changed_scenario(load_scenario(scenario), settings, seed=seed, replications=replications)
-    if not _run(changed, out, executor, jobs, quiet=quiet, as_json=as_json):
+    agree, _ = run_and_show(changed, out, executor, jobs, quiet=quiet, as_json=as_json)
+    if not agree:
         raise typer.Exit(1)
 
 
@@ -86,13 +87,13 @@ def sweep(
         raise InvalidInputError(
             f"There is nothing to sweep over: give --grid or --sobol, or run `walras simulate {scenario}`."
         )
-    _run(changed, out, executor, jobs, quiet=quiet, as_json=as_json)
+    run_and_show(changed, out, executor, jobs, quiet=quiet, as_json=as_json)
 
 
-def _run(
+def run_and_show(
     scenario: "Scenario", out: Path | None, executor: str | None, jobs: int | None, *, quiet: bool, as_json: bool
-) -> bool:
-    """Run a scenario and show what came out; whether all anchors agree."""
+) -> tuple[bool, "StoredRun"]:
+    """Run a scenario and show what came out; whether all anchors agree, and the stored run."""
     from rich.console import Console
 
     from walras.simulations.runner import StoredRun, find_experiment, write_report
@@ -106,13 +107,14 @@ def _run(
     folder = open_run_folder(out, name, manifest_config(scenario))
     folder.write_text("scenario.toml", scenario.as_toml())
     with resumable(console, resuming_command(folder.path)):
+        if not quiet:  # before it runs: who kills it must know where it is
+            console.print(f"Folder: {folder.path}", highlight=False, soft_wrap=True)
         with shown_progress(console, quiet=quiet) as on_start:
             run_cells(scenario, folder, opened, on_start)
         run = StoredRun(folder.path)
         if not quiet:
             _print_damage(folder, console)
-            console.print(f"Rows: {folder.path}", highlight=False, soft_wrap=True)
-        return show_run(run, write_report(run), console, quiet=quiet, as_json=as_json)
+        return show_run(run, write_report(run), console, quiet=quiet, as_json=as_json), run
 
 
 def show_run(run: "StoredRun", report: Path, console: "Console", *, quiet: bool, as_json: bool) -> bool:
