@@ -76,7 +76,7 @@ class Config:
     households: int = 2_000
     grid_points: int = 20
     steps: int = 50
-    learning_rate: float = 0.3
+    learning_rate: float = 0.6
 
     def __post_init__(self) -> None:
         for name in ("elasticity", "pareto", "aversion", "log_spread", "learning_rate"):
@@ -171,7 +171,7 @@ class _Government:
 
         config = self._config
         logits = torch.full((len(self._tax.rates),), _FIRST_LOGIT, dtype=torch.float64, requires_grad=True)
-        optimiser = torch.optim.Adam([logits], lr=config.learning_rate, betas=(0.8, 0.95))
+        optimiser = torch.optim.Adam([logits], lr=config.learning_rate, betas=(0.5, 0.8))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             optimiser, config.steps, eta_min=0.01 * config.learning_rate
         )
