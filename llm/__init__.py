@@ -11,6 +11,7 @@ from walras.llm.flops import count_flops
 from walras.llm.guards import GatedModelWarning
 from walras.llm.incentives import ConcentrationTax
 from walras.llm.population import Population
+from walras.llm.recovery import recover
 from walras.llm.resources import Flops, KeyValueCache, MeasuredLatency, Parameters, Resource
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.llm.site_latency import SiteLatency
@@ -47,4 +48,5 @@ __all__ = [
     "WealthDynamics",
     "attach",
     "count_flops",
+    "recover",
 ]

@@ -38,6 +38,8 @@ REFERENCE = {
     "walras.agents.trading": "trading.md",
     "walras.agents.wealth": "wealth-exchange.md",
     "walras.llm": "llm.md",
+    "walras.llm.analysis": "llm.md",
+    "walras.llm.baselines": "baselines.md",
     "walras.simulations": "simulations.md",
     "walras.simulations.experiments": "experiments.md",
     "walras.simulations.calibration": "calibration.md",
