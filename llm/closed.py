@@ -18,6 +18,8 @@ from walras.llm.architectures import Projection, input_features, output_features
 
 __all__ = ["ClosedAttention", "ClosedInput", "ClosedProjection", "SharedBiasAttention", "bias_only", "runs"]
 
+TABLE = "relative_attention_bias"  # of T5 and its kin
+
 
 class ClosedInput(nn.Module):
     """A projection into no neurons, or no heads."""
@@ -134,9 +136,11 @@ class SharedBiasAttention(nn.Module):
         self.attention = attention
         self.rows = [[0, 1]] if cross else runs(heads)
         self.cross = cross
+        self.layer_idx: Any = getattr(attention, "layer_idx", None)
         self.bias = bias_only(attention)
         if self.bias is not None:
-            attention.relative_attention_bias = _ColumnsOf(self.bias.relative_attention_bias, self.rows)
+            table = self.bias.get_submodule(TABLE)
+            attention.set_submodule(TABLE, _ColumnsOf(table, self.rows))
 
     def forward(
         self,
@@ -151,7 +155,7 @@ class SharedBiasAttention(nn.Module):
         if position_bias is not None:  # (1, heads of the whole, queries, keys)
             mine = _pieces(position_bias, self.rows, dim=1)
         elif self.bias is not None and past_key_values is not None:
-            seen = _seen(getattr(past_key_values, "self_attention_cache", past_key_values), self.attention.layer_idx)
+            seen = _seen(getattr(past_key_values, "self_attention_cache", past_key_values), self.layer_idx)
         output, mine, *weights = self.attention(
             hidden_states, *arguments, position_bias=mine, past_key_values=past_key_values, **keywords
         )
@@ -179,7 +183,7 @@ def bias_only(attention: nn.Module) -> nn.Module | None:
     if not getattr(attention, "has_relative_attention_bias", False):
         return None
     shell = copy.copy(attention)
-    shell.__dict__["_modules"] = {"relative_attention_bias": attention.relative_attention_bias}
+    shell.__dict__["_modules"] = {TABLE: attention.get_submodule(TABLE)}
     return shell
 
 
@@ -204,6 +208,6 @@ def _seen(cache: Any, layer: int) -> Any:
     return seen.clone() if isinstance(seen, Tensor) else seen  # a static cache counts on in place
 
 
-def _whole_bias(attention: nn.Module, hidden_states: Tensor, keys: int, seen: Any) -> Tensor:
+def _whole_bias(attention: Any, hidden_states: Tensor, keys: int, seen: Any) -> Tensor:
     """Give the bias of all heads, (1, heads, queries, keys)."""
     return attention.compute_bias(hidden_states.shape[-2], keys, device=hidden_states.device, past_seen_tokens=seen)
