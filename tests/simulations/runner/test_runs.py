@@ -151,6 +151,24 @@ def test_leftovers_of_a_killed_write_are_removed(reference, tmp_path):
     assert not [path for path in folder.rglob("*") if "unfinished" in path.name]
 
 
+@pytest.mark.parametrize("step", ["compact", "remove"])
+def test_a_run_that_is_stopped_while_it_tidies_up(reference, tmp_path, monkeypatch, step):
+    def stopped(self):
+        right(self) if step == "compact" else shutil.rmtree(self._cells / "00000002")
+        raise KeyboardInterrupt
+
+    right = getattr(store.CellStore, step)
+    monkeypatch.setattr(store.CellStore, step, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_scenario(SWEPT, tmp_path / "run")
+    monkeypatch.undo()
+    told = StopsAfter(99)
+    run = run_scenario(SWEPT, tmp_path / "run", on_start=told)
+    assert told.left == 99  # no cell is run again
+    assert_same(run, reference)
+    assert not (tmp_path / "run" / "cells").exists()
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "missing"])
 def test_a_damaged_cell_is_run_again_and_named(reference, tmp_path, damage):
     folder = interrupted(tmp_path / "run", 3)
