@@ -83,6 +83,10 @@ _READINGS = {
         "A government that tries rates ends at the formula. The households at the far right of a thick tail are seldom "
         "drawn, so that rates lie up to a point below the law's; each lies on the curve of its own population."
     ),
+    ("policy-gradient", "ascent"): (
+        "A whole schedule of marginal rates, tuned by gradient ascent through the simulation: in 50 simulations it "
+        "comes to the welfare of the best of 1,540 schedules, and its top rate to the formula's."
+    ),
     ("prices-against-quantities", "losses"): (
         "Where damage rises more slowly than the cost of abatement a tax loses less, where it rises faster a cap, by "
         "Weitzman's difference. A cap with a price floor and a ceiling loses less than both."
