@@ -2,13 +2,15 @@
 
     python benchmarks/exported_latency.py
     python benchmarks/exported_latency.py --batches 32,128,512 --modes eager,graph,compiled --out exported.json
-    python benchmarks/exported_latency.py --dtype float32 --batches 32 --modes eager --round-to 0 --repeats 5
+    OMP_NUM_THREADS=1 python benchmarks/exported_latency.py --device cpu --dtype float32 --batches 32 --round-to 0 \
+        --repeats 3 --warm-up 1 --clock cpu
     python benchmarks/exported_latency.py --model MODEL_FOLDER --run runs/cola-0 --batches 1,32,256 --modes eager
 
 By default a BERT of base size with random weights, since time does not depend on them; who is served follows random
 valuations, the same for all budgets, so that layers differ in width as they fall; with `--run`, the valuations of a
 finished `walras study` of the model in `--model`. FLOPs are counted on the exported models, by torch. All models of a
-row's batch and mode take turns in one run; medians and quartiles of `--repeats`.
+row's batch and mode take turns in one run; medians and quartiles of `--repeats`. The third command is for a CPU that
+others use too: one thread, and the process's own seconds.
 
 A mode is `eager`; `graph`, the eager kernels replayed as one CUDA graph, without the host's time; `compiled`, by
 torch's inductor (on CUDA with graphs); or `frozen`, the same with the weights as constants, which lets the compiler
@@ -143,7 +145,11 @@ def measured(
             if not ready or ready[0][0].name != "dense":
                 continue
             times = measure_turns(
-                [run for _, run in ready], devices=[device] * len(ready), repeats=options.repeats, warm_up=2
+                [run for _, run in ready],
+                devices=[device] * len(ready),
+                repeats=options.repeats,
+                warm_up=options.warm_up,
+                clock=time.process_time if options.clock == "cpu" else None,
             )
             for (each, _), latency in zip(ready, times, strict=True):
                 speed_up = times[0].median / latency.median
@@ -199,6 +205,8 @@ def main() -> None:
     parser.add_argument("--modes", default="eager", help=f"of {', '.join(MODES)}")
     parser.add_argument("--round-to", type=int, default=128, help="also export rounded shapes; 0 for none")
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--warm-up", type=int, default=2, help="passes that do not count")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: seconds of the process alone")
     parser.add_argument("--seconds", type=float, default=80.0, help="start no further compilation after this")
     parser.add_argument("--seed", type=int, default=0, help="of weights and valuations")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -214,7 +222,7 @@ def main() -> None:
     rows, skipped = measured(models, options, device, deadline)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
-    title = f"{name}; {versions}; {options.dtype}, {options.tokens} tokens"
+    title = f"{name}; {versions}; {options.dtype}, {options.tokens} tokens; {options.clock} clock"
     printed(rows, title)
     for line in skipped:
         print("skipped:", line)
