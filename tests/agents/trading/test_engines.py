@@ -118,6 +118,16 @@ def test_engines_agree_for_a_long_time():
     pd.testing.assert_frame_equal(parts.trades, whole.trades, check_exact=True)
 
 
+def test_engines_agree_among_the_poor():
+    """Bids are what buyers can pay, and asks what lets sellers pay their cost."""
+    policy = ZeroIntelligenceQuotes(constrained=False)
+    options = {"rng": 2, "tax_rate": 0.1, "wealth_cents": 150, "most_quotes": 60}
+    objects, arrays = (engine(SMITH, policy, **options) for engine in (DoubleAuctionLaboratory, ColumnarLaboratory))
+    pd.testing.assert_frame_equal(arrays.run(60), objects.run(60), check_exact=True)
+    pd.testing.assert_frame_equal(arrays.trades, objects.trades, check_exact=True)
+    assert objects.ledger.wealth.min() < 50
+
+
 def test_a_day_of_more_trades_than_there_is_room_for(monkeypatch):
     monkeypatch.setattr(columnar, "_TRADES", 4)
     market = InducedMarket(values=[[9] * 20], costs=[[1] * 20], ceiling=10)
@@ -239,4 +249,10 @@ def test_progress_is_told_and_memory_is_bounded(engine):
     assert laboratory.trades["day"].iloc[-1] == 10
     laboratory.step()
     assert laboratory.days["day"].tolist() == [9, 10, 11]
+    records = laboratory._records
+    assert sum(len(part["day"]) for part in records._days) <= 3 + 10  # one part more than is needed
+    for _ in range(20):
+        laboratory.step()
+    assert sum(len(part["day"]) for part in records._days) == 3
+    assert sum(len(part) for part in records._trades) < 5 + 11
     assert laboratory.tax_rate == 0.0

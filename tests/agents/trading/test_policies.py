@@ -166,7 +166,7 @@ def test_beliefs_are_the_counts_of_gjerstad_and_dickhaut(quotes, side):
     prices = np.arange(21)
     between = interpolated(prices, knots, chances)
     assert ((between >= 0.0) & (between <= 1.0)).all()
-    assert np.array_equal(between[knots], chances)
+    np.testing.assert_allclose(between[knots], chances, atol=1e-15)
     inner = np.diff(chances[np.isin(knots, [quoted for _, quoted, _ in quotes])])
     assert (inner * int(side) >= 0.0).all()  # the more an offer gives, the more likely it is taken
 
