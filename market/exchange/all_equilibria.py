@@ -32,6 +32,8 @@ __all__ = ["EquilibriumSet", "EquilibriumSetStatus", "all_equilibria"]
 
 _WIDEST = 60.0  # logarithm of the largest ratio of the two goods' values
 _GRID = 4001
+# The same two where demand is maximised numerically: slowly, and to about 1e-9 of an income, which hides cheaper goods.
+_NUMERICAL_GRID = 18.0, 601
 _TOUCHES = 1e-11  # excess demand (a fraction of the supply) that counts as 0 where it does not change its sign
 _SAME = 1e-6  # distance in shares of value within which two answers are one
 _TOLERANCE = 1e-9
@@ -140,7 +142,9 @@ def _two_goods(economy: ExchangeEconomy) -> list[FloatArray]:
         excess = economy._trial_excess(prices) / economy.supplies
         return float(excess[0] if log_ratio <= 0.0 else -excess[1])
 
-    grid = np.linspace(-_WIDEST, _WIDEST, _GRID)
+    known = all(utility.takes_free_goods for utility, _ in economy.groups)
+    widest, points = (_WIDEST, _GRID) if known else _NUMERICAL_GRID
+    grid = np.linspace(-widest, widest, points)
     values = np.array([excess_at(each) for each in grid])
     sizes = np.where(np.isnan(values), np.inf, np.abs(values))
     # A line of equilibria is represented by its middle.

@@ -355,6 +355,8 @@ class ExchangeEconomy:
             incomes = np.asarray(self.claims @ prices)
             if not np.isfinite(incomes).all() or self._insolvent(incomes) is not None or not (prices > 0.0).any():
                 return np.full(prices.size, np.nan)
+            if not prices.all() and not all(utility.takes_free_goods for utility, _ in self.groups):
+                return np.full(prices.size, np.nan)
             return self._excess(prices, incomes)
 
     def _check_signs(self, allocation: FloatArray) -> None:

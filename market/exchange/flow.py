@@ -97,16 +97,17 @@ class TatonnementFlow:
             excess = economy._trial_excess(np.maximum(prices, 0.0))
             return np.where((prices <= 0.0) & (excess < 0.0), 0.0, excess)
 
-        solved = solve_ivp(
-            speed,
-            (0.0, float(self.horizon)),
-            start,
-            method="DOP853",
-            t_eval=times,
-            rtol=max(self.accuracy, 3e-14),
-            atol=self.accuracy * float(start.max()),
-        )
-        path = np.maximum(solved.y.T, 0.0)  # (m, t) -> (t, m)
+        with np.errstate(all="ignore"):  # where excess demand is infinite the path ends, which the status tells
+            solved = solve_ivp(
+                speed,
+                (0.0, float(self.horizon)),
+                start,
+                method="DOP853",
+                t_eval=times,
+                rtol=max(self.accuracy, 3e-14),
+                atol=self.accuracy * float(start.max()),
+            )
+        path = np.maximum(np.reshape(solved.y, (start.size, -1)).T, 0.0)  # (m, t) -> (t, m)
         if not solved.success or len(path) < times.size or not np.isfinite(path).all():
             kept = path if len(path) else start[None, :]
             return settle(economy, kept[-1], kept, ExchangeStatus.DIVERGES)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, final
+from typing import ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -105,6 +105,8 @@ class GivenUtility(Utility):
     >>> own.demand(prices=[1.0, 2.0], incomes=6.0).round(6).tolist()
     [[4.0, 1.0]]
     """
+
+    takes_free_goods: ClassVar[bool] = False
 
     functions: tuple[BundleFunction, ...] | list[BundleFunction]
     goods: int

@@ -42,6 +42,8 @@ class Utility(ABC):
     satiable: ClassVar[bool] = False
     #: Whether demand is a function of prices; linear utility has a set of best bundles instead.
     single_valued: ClassVar[bool] = True
+    #: Whether demand is known where some good is free.
+    takes_free_goods: ClassVar[bool] = True
 
     @property
     @abstractmethod

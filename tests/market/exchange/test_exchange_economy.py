@@ -12,10 +12,13 @@ from walras.market.exchange import (
     CobbDouglas,
     DemandFunction,
     ExchangeEconomy,
+    GivenUtility,
     Leontief,
     Linear,
     LinearQuadratic,
     Newton,
+    QuasiLinearPower,
+    all_equilibria,
 )
 from walras.market.properties import Property
 from walras.market.testing.strategies.exchange import exchange_economies, exchange_prices
@@ -242,3 +245,24 @@ def test_linear_quadratic_endowments_may_be_negative() -> None:
     economy = ExchangeEconomy(LinearQuadratic([[5.0, 5.0]] * 2), [[-1.0, 2.0], [3.0, 2.0]])
     assert economy.incomes([3.0, 1.0]).tolist() == [-1.0, 11.0]
     assert np.isfinite(economy.demand([3.0, 1.0])).all()
+
+
+def test_three_equilibria_of_quasi_linear_consumers() -> None:
+    # Mas-Colell, Whinston and Green 1995, example 15.B.2: each consumer has another numeraire; p1/p2 is 1/2, 1 or 2.
+    endowment = 2.0 ** (8 / 9) - 2.0 ** (1 / 9)
+    consumers = (QuasiLinearPower([[0.0, 1.0]], -8.0, numeraire=0), QuasiLinearPower([[1.0, 0.0]], -8.0, numeraire=1))
+    found = all_equilibria(ExchangeEconomy(consumers, [[2.0, endowment], [endowment, 2.0]])).require()
+    np.testing.assert_allclose([each.prices_in(1)[0] for each in found.equilibria], [0.5, 1.0, 2.0], rtol=1e-9)
+    assert found.indices.tolist() == [1, -1, 1]
+
+
+@pytest.mark.thorough
+def test_equilibria_of_given_utilities_are_those_at_which_demand_is_known() -> None:
+    # Three where demand is smooth, and none at prices near 0, where numerical demand is not exact enough to tell.
+    functions = [lambda x: x[0] + 100 * (1 - np.exp(-x[1] / 10)), lambda x: x[1] + 110 * (1 - np.exp(-x[0] / 10))]
+    gradients = [lambda x: np.array([1, 10 * np.exp(-x[1] / 10)]), lambda x: np.array([11 * np.exp(-x[0] / 10), 1])]
+    economy = ExchangeEconomy(GivenUtility(functions, 2, gradients), [[40.0, 0.0], [0.0, 50.0]])
+    found = all_equilibria(economy)
+    expected = [0.278044898076121, 0.752041453235272, 5.072518842699108]
+    np.testing.assert_allclose([each.prices_in(1)[0] for each in found.equilibria], expected, rtol=1e-7)
+    assert found.indices.tolist() == [1, -1, 1]

@@ -404,3 +404,9 @@ def test_newton_gives_away_what_nobody_wants() -> None:
     found = Newton().solve(ExchangeEconomy(CES([[1.0, 2.0, 2.0, 2.0, 0.0]], -12.0), endowments)).require(1e-9)
     assert found.status is ExchangeStatus.CONVERGED
     assert found.prices[4] == 0.0
+
+
+@pytest.mark.parametrize("start", [[1.0, 0.0, 0.0], [1e-12, 1.0, 1e12]])
+def test_the_flow_from_prices_at_the_edge_ends_without_a_warning(start: list[float]) -> None:
+    found = TatonnementFlow(1.0, points=11).solve(SCARF, start)
+    assert found.status in (ExchangeStatus.DIVERGES, ExchangeStatus.ITERATION_LIMIT)
