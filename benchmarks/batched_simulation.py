@@ -3,7 +3,7 @@
     python benchmarks/batched_simulation.py --device cuda
     python benchmarks/batched_simulation.py --replicas 64
 
-The wealth economy is the yard sale with a wealth tax that is paid back in equal parts. Tensors hold `--replicas`
+The labour economy has three brackets and shocks to skills. The wealth economy is the yard sale with a wealth tax that is paid back in equal parts. Tensors hold `--replicas`
 economies of `--agents` agents; the columnar engine and Mesa run one economy each of as many agents (Mesa: at most
 10,000, or it would take minutes). The call auctions draw zero-intelligence bids and clear, all markets at once. A step
 is one agent in one period.
@@ -24,10 +24,11 @@ from rows import Rows
 
 from walras.market.double_auctions import CallAuction
 from walras.market.operators import compile_mechanism
-from walras.market.operators.simulation import Matching, simulate_call_auctions, simulate_wealth
-from walras.market.taxation import WealthTax
+from walras.market.operators.simulation import Matching, simulate_call_auctions, simulate_labour, simulate_wealth
+from walras.market.taxation import BracketTax, WealthTax
 
 TAX_RATE = 0.01
+BRACKETS = BracketTax([500.0, 2000.0], [0.1, 0.3, 0.5])
 
 
 def seconds_of(run: Callable[[], object], device: torch.device, repeats: int) -> float:
@@ -64,6 +65,27 @@ def columnar(agents: int, periods: int) -> Callable[[], object] | None:
         return None
     tax = WealthTax((0.0,), (TAX_RATE,))
     economy = ColumnarWealthEconomy(np.full(agents, 10_000), YardSale(fraction=0.1), tax=tax, rng=0)
+    return lambda: economy.run(periods)
+
+
+def labour_tensors(replicas: int, agents: int, periods: int, device: torch.device) -> Callable[[], object]:
+    """The labour economy as tensors."""
+    generator = torch.Generator(device).manual_seed(0)
+    skills = 100.0 * torch.randn(replicas, agents, generator=generator, device=device).mul(0.5).exp()
+    return lambda: simulate_labour(
+        skills, periods, tax=BRACKETS, elasticity=0.5, shock_deviation=0.2, generator=generator
+    )
+
+
+def labour_columns(agents: int, periods: int) -> Callable[[], object] | None:
+    """The columnar engine of `walras.agents.labour`."""
+    try:
+        from walras.agents.labour import ColumnarLabourEconomy, LabourRules, QuasiLinearPreferences
+    except ImportError:
+        return None
+    rules = LabourRules(preferences=QuasiLinearPreferences(elasticity=0.5), tax=BRACKETS, shock_deviation=0.2)
+    skills = 100.0 * np.exp(0.5 * np.random.default_rng(0).standard_normal(agents))
+    economy = ColumnarLabourEconomy(skills, rules, rng=0)
     return lambda: economy.run(periods)
 
 
@@ -156,6 +178,21 @@ def main() -> None:
     slowest = list(rates.values())[-1]
     for name, rate in rates.items():
         table.add_row(name, f"{rate:,.0f}", f"{rate / slowest:,.1f}")
+    console.print(table)
+
+    labour = labour_tensors(replicas, agents, periods, device)
+    labour_rates = {
+        f"tensors, {replicas:,} x {agents:,}": replicas * agents * periods / seconds_of(labour, device, options.repeats)
+    }
+    columns = labour_columns(100_000, periods)
+    if columns is not None:
+        labour_rates["columnar engine, 1 x 100,000"] = 100_000 * periods / seconds_of(columns, device, options.repeats)
+    table = Table(title=f"Labour under three brackets, shocks in each of {periods} periods")
+    for heading in ("engine", "agent-steps / s"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right")
+    for name, rate in labour_rates.items():
+        table.add_row(name, f"{rate:,.0f}")
+        record.add(economy="labour and tax", engine=name, agent_steps_per_second=rate)
     console.print(table)
 
     generator = torch.Generator(device).manual_seed(0)

@@ -4,7 +4,7 @@
 
 Each part runs in a process of its own under a limit of time, and what it printed is kept in the folder as it comes:
 `PART.txt`, `PART.jsonl` with the numbers, and `summary.md` with all of it. A part that fails or runs out of time leaves
-the others alone. `--only capacity,tests` chooses parts, `--small` tries the whole on a CPU in about a minute. Peers
+the others alone; `--seconds` limits all of them together. `--only capacity,tests` chooses parts, `--small` tries the whole on a CPU in about a minute. Peers
 that are not installed (Mesa, entmax) are left out of their tables.
 """
 
@@ -94,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="folder for what is measured; made if need be")
     parser.add_argument("--only", default="", help="parts, separated by commas; all by default")
+    parser.add_argument("--seconds", type=float, default=540.0, help="for all parts together; what is left is skipped")
     parser.add_argument("--small", action="store_true", help="small sizes on a CPU, to see that it runs")
     options = parser.parse_args()
     folder = Path(options.out).resolve()
@@ -103,8 +104,13 @@ def main() -> None:
         chosen = {name: chosen[name] for name in options.only.split(",")}
     summary = folder / "summary.md"
     summary.write_text("# Operators on a GPU\n", encoding="utf-8")
+    start = time.perf_counter()
     for name, part in chosen.items():
-        ending = run(name, part, folder)
+        left = options.seconds - (time.perf_counter() - start)
+        if left < 10.0:
+            print(f"{name} is skipped: no time is left.", flush=True)
+            continue
+        ending = run(name, part._replace(limit=min(part.limit, int(left))), folder)
         printed = (folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace").strip()
         text = f"\n## {name}\n\n{ending}; `{' '.join(part.command[1:])}`\n\n```text\n{printed[-6000:]}\n```\n"
         text = text.replace(f"{HERE.parent}/", "")

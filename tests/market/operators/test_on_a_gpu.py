@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from walras.market import CapacityMarket, FixedSupply, LinearDemand, LogitDemand
+from walras.market import CapacityMarket, FixedSupply, LinearDemand, LogitDemand, ResourceMarket
+from walras.market.assignment import AssignmentMarket
 from walras.market.double_auctions import CallAuction
+from walras.market.fisher import CESUtility, FisherMarket
 from walras.market.operators import capacity_allocation, compile_mechanism
-from walras.market.operators.simulation import Matching, simulate_wealth
-from walras.market.taxation import WealthTax
+from walras.market.operators.simulation import Matching, simulate_labour, simulate_wealth
+from walras.market.taxation import BracketTax, WealthTax
 
 pytestmark = [
     pytest.mark.gpu,
@@ -160,3 +162,36 @@ def test_ranks_over_nccl_find_what_one_rank_finds(tmp_path: object) -> None:
     finally:
         dist.destroy_process_group()
     torch.testing.assert_close(cleared.price, capacity_allocation(values, costs, supply, scale).price)
+
+
+def test_markets_with_many_prices_are_those_of_the_cpu() -> None:
+    values = torch.rand(4, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    for operator in (
+        compile_mechanism(FisherMarket([1.0, 2.0, 3.0, 4.0, 5.0], utility=CESUtility(0.5))),
+        compile_mechanism(AssignmentMarket(), temperature=0.1),
+    ):
+        expected = operator(values)
+        leaf = values.cuda().requires_grad_()
+        found = operator(leaf)
+        for got, wanted in zip(found, expected, strict=True):
+            torch.testing.assert_close(got.detach().cpu(), wanted, rtol=1e-6, atol=1e-9)
+        assert bool(torch.autograd.grad(found.prices.square().sum(), leaf)[0].isfinite().all())
+    resources = compile_mechanism(ResourceMarket((2.0, 1.0, 0.5), LogitDemand(0.2)))
+    expected, found = resources(values[:, :, 0], values), resources(values[:, :, 0].cuda(), values.cuda())
+    torch.testing.assert_close(found.prices.cpu(), expected.prices, rtol=1e-6, atol=1e-9)
+
+
+def test_a_labour_run_has_gradients() -> None:
+    skills = 100.0 * torch.rand(50, 1000, device="cuda") + 10.0
+    rates = torch.tensor([0.1, 0.4], device="cuda", requires_grad=True)
+    run = simulate_labour(
+        skills,
+        5,
+        tax=BracketTax([500.0], [0.1, 0.4]),
+        elasticity=0.5,
+        rates=rates,
+        shock_deviation=0.1,
+        generator=torch.Generator("cuda").manual_seed(0),
+    )
+    (gradient,) = torch.autograd.grad(run.welfare.mean(), rates)
+    assert bool(gradient.isfinite().all())
