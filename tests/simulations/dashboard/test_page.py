@@ -93,6 +93,7 @@ def test_a_setting_that_cannot_be_used_is_told(page):
     field.v_model = "5000"
     field.fire_event("keyup.enter", None)
     until(lambda: "Firms must lie from 1 to 200" in text(page))
+    assert [each.v_model for each in widgets(page, "TextField") if each.error] == ["5000"]
     assert button(page, "Step").disabled
 
 

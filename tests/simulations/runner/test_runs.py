@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -184,15 +185,15 @@ def test_a_damaged_cell_is_run_again_and_named(reference, tmp_path, damage):
     assert run.folder.manifest["resumed"][-1]["damaged_cells"] == [0]
 
 
-def test_damage_inside_a_file_is_found_when_the_cells_are_joined(reference, tmp_path):
+def test_a_number_that_was_changed_in_a_file_is_found_when_the_cells_are_joined(reference, tmp_path):
     folder = interrupted(tmp_path / "run", 3)
-    file = folder / "cells" / "00000001" / "households.parquet"
-    content = bytearray(file.read_bytes())
-    content[24] ^= 0xFF  # in a page of data: the footer is whole
-    file.write_bytes(content)
-    with pytest.raises(
-        InvalidInputError, match=r"households\.parquet is damaged .* Remove the folder .*00000001 and run"
-    ):
+    file = folder / "cells" / "00000001" / "firms.parquet"
+    stored = pd.read_parquet(file)["output"].item()
+    content, number = file.read_bytes(), struct.pack("<d", stored)
+    assert number in content
+    file.write_bytes(content.replace(number, struct.pack("<d", -stored), 1))
+    assert pd.read_parquet(file)["output"].item() == -stored  # it reads as well as before
+    with pytest.raises(InvalidInputError, match=r"firms\.parquet is damaged .* Remove the folder .*00000001 and run"):
         run_scenario(SWEPT, folder)
     shutil.rmtree(file.parent)
     assert_same(run_scenario(SWEPT, folder), reference)
