@@ -3,10 +3,10 @@
     python benchmarks/batched_simulation.py --device cuda
     python benchmarks/batched_simulation.py --replicas 64
 
-The labour economy has three brackets and shocks to skills. The wealth economy is the yard sale with a wealth tax that is paid back in equal parts. Tensors hold `--replicas`
-economies of `--agents` agents; the columnar engine and Mesa run one economy each of as many agents (Mesa: at most
-10,000, or it would take minutes). The call auctions draw zero-intelligence bids and clear, all markets at once. A step
-is one agent in one period.
+The labour economy has three brackets and shocks to skills. The wealth economy is the yard sale with a wealth tax that
+is paid back in equal parts. Tensors hold `--replicas` economies of `--agents` agents; the columnar engines and Mesa run
+one economy each. The call auctions draw zero-intelligence bids and clear, all markets at once. A step is one agent in
+one period.
 """
 
 import argparse
