@@ -43,6 +43,14 @@ def half_width_95(grouped: Any) -> Any:
     -------
     Series
         Indexed by group.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from walras.simulations.plot_style import half_width_95
+    >>> runs = pd.DataFrame({"tax": [0.1, 0.1, 0.2], "price": [1.0, 3.0, 5.0]})
+    >>> half_width_95(runs.groupby("tax")["price"]).round(2).tolist()
+    [12.71, 0.0]
     """
     count = grouped.count()
     students_t = stats.t.ppf(0.975, np.maximum(count.to_numpy() - 1, 1))

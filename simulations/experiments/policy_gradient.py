@@ -161,7 +161,9 @@ class _Government:
         import torch
 
         levels = np.linspace(0.0, _HIGHEST, self._config.grid_points).tolist()
-        schedules = torch.tensor(list(combinations_with_replacement(levels, len(self._tax.rates))), dtype=torch.float64)
+        schedules = torch.tensor(
+            list(combinations_with_replacement(levels, np.size(self._tax.rates))), dtype=torch.float64
+        )
         welfare = torch.cat([self.welfare(rows) for rows in schedules.split(_ROWS)])
         return schedules[int(welfare.argmax())].numpy(), len(schedules)
 
@@ -170,7 +172,7 @@ class _Government:
         import torch
 
         config = self._config
-        logits = torch.full((len(self._tax.rates),), _FIRST_LOGIT, dtype=torch.float64, requires_grad=True)
+        logits = torch.full((np.size(self._tax.rates),), _FIRST_LOGIT, dtype=torch.float64, requires_grad=True)
         optimiser = torch.optim.Adam([logits], lr=config.learning_rate, betas=(0.5, 0.8))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             optimiser, config.steps, eta_min=0.01 * config.learning_rate
@@ -182,7 +184,7 @@ class _Government:
             path.append((1.0 - left.detach().numpy(), float(welfare.detach())))
             if step < config.steps:
                 optimiser.zero_grad()
-                (-welfare / _MEDIAN_SKILL).backward()  # type: ignore[no-untyped-call]
+                (-welfare / _MEDIAN_SKILL).backward()
                 optimiser.step()
                 schedule.step()
         return path

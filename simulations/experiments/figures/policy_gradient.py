@@ -32,12 +32,12 @@ def figures(tables: Tables) -> Mapping[str, Figure]:
 def _welfare(axis: Axes, ascent: pd.DataFrame, optima: pd.DataFrame, of_first: pd.DataFrame) -> None:
     grid = optima[optima["way"] == GRID].set_index("cell")
     for number, (cell, rows) in enumerate(ascent.groupby("cell", sort=False)):
-        best, untaxed = float(grid.loc[cell, "welfare"]), float(grid.loc[cell, "untaxed"])
+        best, untaxed = (_number(grid, cell, column) for column in ("welfare", "untaxed"))
         reached = 100.0 * (rows["welfare"] - untaxed) / (best - untaxed)
         axis.plot(
             rows["step"], reached, color=PALETTE[0], linewidth=1.2, label="gradient ascent" if not number else None
         )
-    tried = int(of_first.loc[GRID, "evaluations"])
+    tried = int(_number(of_first, GRID, "evaluations"))
     axis.axhline(100.0, color=PALETTE[1], linewidth=1.4, label=f"best of {tried:,} schedules on the grid")
     axis.axhline(99.0, color="black", linewidth=0.8, linestyle=(0, (4, 3)), label="1 % below it")
     axis.axvline(0.1 * tried, color="grey", linewidth=0.8, linestyle=(0, (1, 2)), label="a tenth of the grid")
@@ -50,7 +50,7 @@ def _welfare(axis: Axes, ascent: pd.DataFrame, optima: pd.DataFrame, of_first: p
 def _rates(axis: Axes, ascent: pd.DataFrame, of_first: pd.DataFrame) -> None:
     for name, label, colour in (("top_rate", "top bracket", PALETTE[0]), ("first_rate", "first bracket", PALETTE[2])):
         axis.plot(ascent["step"], 100.0 * ascent[name], color=colour, label=label, linewidth=1.6)
-    formula = 100.0 * float(of_first.loc[GRADIENT, FORMULA])
+    formula = 100.0 * _number(of_first, GRADIENT, FORMULA)
     axis.axhline(formula, color="black", linewidth=1.0, linestyle=(0, (4, 3)), label=f"Saez's formula: {formula:.1f} %")
     axis.axhspan(formula - 2.0, formula + 2.0, color="black", alpha=0.08, linewidth=0)
     axis.set_xlabel("step")
@@ -62,8 +62,8 @@ def _rates(axis: Axes, ascent: pd.DataFrame, of_first: pd.DataFrame) -> None:
 
 def _schedules(axis: Axes, schedules: pd.DataFrame, of_first: pd.DataFrame) -> None:
     for way, colour, label in (
-        (GRADIENT, PALETTE[0], f"gradient, {int(of_first.loc[GRADIENT, 'evaluations']):,} schedules"),
-        (GRID, PALETTE[1], f"grid, {int(of_first.loc[GRID, 'evaluations']):,} schedules"),
+        (GRADIENT, PALETTE[0], f"gradient, {int(_number(of_first, GRADIENT, 'evaluations')):,} schedules"),
+        (GRID, PALETTE[1], f"grid, {int(_number(of_first, GRID, 'evaluations')):,} schedules"),
     ):
         rows = schedules[schedules["way"] == way].sort_values("bracket")
         starts = rows["start"].to_numpy() / 1000.0
@@ -74,3 +74,8 @@ def _schedules(axis: Axes, schedules: pd.DataFrame, of_first: pd.DataFrame) -> N
     axis.set_ylim(0.0, 100.0)
     axis.set_title("Schedules found, first population")
     axis.legend(fontsize=8, frameon=False)
+
+
+def _number(table: pd.DataFrame, row: object, column: str) -> float:
+    """Entry of a table whose index has no entry twice."""
+    return float(table[column].to_dict()[row])
