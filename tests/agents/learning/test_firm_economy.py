@@ -192,6 +192,9 @@ def audit(chosen, money):
     assert (rows["profit_cents"] == rows["revenue_cents"] - rows["cost_cents"]).all()
     for column in ("revenue_cents", "cost_cents", "capital_cents", "dividend_cents"):
         assert rows.groupby("period")[column].sum().tolist() == periods[column].tolist()
+    opening = money // chosen.market.firms
+    assert rows["wealth_cents"].max() <= opening  # the owners get what is above it,
+    assert (rows.loc[rows["dividend_cents"] > 0, "wealth_cents"] == opening).all()  # and no more
     exact = chosen.cents_per_money * rows["price"] * rows["quantity"]
     assert (rows["revenue_cents"] - exact).abs().max() < 1.0
 
