@@ -1,7 +1,8 @@
 """How a model's compute is to be rationed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 from walras.llm.architectures import Architecture
 from walras.llm.bidders import SequenceBids
@@ -58,6 +59,9 @@ class EconomyConfig:
     scope
         `"global"`: all agents in one market, at one price; `"layer"`: a market and a price for each layer, each of
         which sells the same fraction.
+    limits
+        Further scarce resources, by name (a key of `walras.llm.resources.RESOURCES`), and the fraction of each that may
+        be used, in (0, 1]: one price per resource (`walras.llm.limits`).
     bids
         `SequenceBids()` for valuations that depend on the sequence; None for static ones.
     concentration
@@ -77,6 +81,7 @@ class EconomyConfig:
     valuation_gain: float = 100.0
     resource: Resource | str = field(default_factory=Flops)
     scope: str = "global"
+    limits: Mapping[str, float] = field(default_factory=dict)
     bids: SequenceBids | None = None
     concentration: ConcentrationTax | None = None
     rebate: bool = False
@@ -96,11 +101,12 @@ class EconomyConfig:
             if value is not None and not isinstance(value, kind):
                 raise InvalidInputError(f"EconomyConfig.{name} must be None or a {kind.__name__}, got {value!r}.")
         boolean("EconomyConfig.rebate", self.rebate)
+        object.__setattr__(self, "limits", _limits(self.limits, self.resource))  # type: ignore[arg-type]
         self._set_budget()
         self._check_together()
 
     def _set_budget(self) -> None:
-        supply = self.mechanism.supply
+        supply: Any = self.mechanism.supply
         if isinstance(supply, PostedPrice):
             if self.budget is not None:
                 raise InvalidInputError(
@@ -108,7 +114,7 @@ class EconomyConfig:
                     "of the two. A cap whose price is bounded is a PriceCollar."
                 )
             return
-        budget = checked_budget(supply.quantity if self.budget is None else self.budget)  # type: ignore[union-attr]
+        budget = checked_budget(supply.quantity if self.budget is None else self.budget)
         object.__setattr__(self, "budget", budget)
         object.__setattr__(self, "mechanism", replace(self.mechanism, supply=replace(supply, quantity=budget)))
 
@@ -117,6 +123,12 @@ class EconomyConfig:
             raise InvalidInputError(
                 "EconomyConfig.wealth needs a cap or a collar: under a posted price the loss already pays for compute, "
                 "in another money than the agents' own."
+            )
+        plain = self.mechanism.supply == FixedSupply(self.budget or 0.0) and self.mechanism.tax == PerUnitTax()
+        if self.limits and not (plain and self.scope == "global" and self.wealth is None):
+            raise InvalidInputError(
+                "EconomyConfig.limits needs one untaxed market of all agents, under a FixedSupply and without wealth; "
+                f"got {self.mechanism!r}, scope {self.scope!r}, wealth {self.wealth!r}."
             )
         owes = self.posts_a_price or self.concentration is not None or self.mechanism.tax != PerUnitTax()
         owes = owes or self.mechanism.supply != FixedSupply(self.budget or 0.0)
@@ -161,6 +173,20 @@ def _resource(resource: Resource | str) -> Resource:
             f"EconomyConfig.resource must have a name, a unit and amounts(model, population); got {resource!r}."
         )
     return resource
+
+
+def _limits(limits: object, resource: Resource) -> dict[str, float]:
+    if not isinstance(limits, Mapping):
+        raise InvalidInputError(f"EconomyConfig.limits must map names of resources to fractions, got {limits!r}.")
+    for name, limit in limits.items():
+        if name not in RESOURCES or name == resource.name:
+            others = [other for other in RESOURCES if other != resource.name]
+            raise InvalidInputError(
+                f"EconomyConfig.limits names resources beside the budget's, of {others}; got {name!r}."
+            )
+        if not 0.0 < finite_number(f"EconomyConfig.limits[{name!r}]", limit) <= 1.0:
+            raise InvalidInputError(f"EconomyConfig.limits[{name!r}] must lie in (0, 1], got {limit}.")
+    return {str(name): float(limit) for name, limit in limits.items()}
 
 
 def checked_budget(budget: float) -> float:

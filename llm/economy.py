@@ -22,7 +22,7 @@ from walras.llm.gate import MarketGate
 from walras.llm.guards import GATE_NAME, SaveGated, require_attachable
 from walras.llm.importance import first_order_valuations
 from walras.llm.population import Population
-from walras.llm.resources import amounts_of
+from walras.llm.resources import RESOURCES, amounts_of
 from walras.llm.rounding import fill_up, rounded_allocation
 from walras.llm.schedule import BudgetSchedule, ElasticBudget
 from walras.llm.structure import shrink, structure_of
@@ -75,6 +75,8 @@ class ModelEconomy:
         The market's module inside the model.
     amounts
         What each agent uses of the scarce resource, in its unit, shape (n,).
+    limited
+        The same of each further resource that `config.limits` names.
     """
 
     def __init__(self, model: PreTrainedModel, config: EconomyConfig) -> None:
@@ -93,7 +95,9 @@ class ModelEconomy:
         )
         self.amounts = amounts_of(config.resource, model, self.population)  # type: ignore[arg-type]
         bidder = Bidder(config.bids, model, self.population) if config.bids else None
-        gate = MarketGate(self.population, config, costs=self.amounts / self.amounts.sum(), bidder=bidder)
+        self.limited = {name: amounts_of(RESOURCES[name], model, self.population) for name in config.limits}
+        costs = self.amounts / self.amounts.sum()
+        gate = MarketGate(self.population, config, costs=costs, bidder=bidder, amounts=self.limited)
         self.gate = gate.to(model.device).train(model.training)
         model.add_module(GATE_NAME, self.gate)
         model.save_pretrained = SaveGated(model)
@@ -104,10 +108,11 @@ class ModelEconomy:
         # Bids that depend on the input need what the base model is called with.
         reads_input = self.gate.bidder is not None
         entries = (self.model.base_model,) if reads_input else entry_points(self.model, architecture)
-        hooks = [module.register_forward_pre_hook(_ClearMarket(self.gate), with_kwargs=True) for module in entries]
+        sublayers = sublayers_of(self.model, architecture)
+        clear = _ClearMarket(self.gate, sublayers[self.population.sites[0].sublayer].output)
+        hooks = [module.register_forward_pre_hook(clear, with_kwargs=True) for module in entries]
         if self.gate.is_priced:
             hooks.append(self.model.register_forward_hook(_AddLevy(self.gate), with_kwargs=True))
-        sublayers = sublayers_of(self.model, architecture)
         for number, site in enumerate(self.population.sites):
             sublayer, scale = sublayers[site.sublayer], _ScaleFeatures(self.gate, number)
             if site.is_whole and sublayer.post_norm is not None:
@@ -145,6 +150,29 @@ class ModelEconomy:
         if not self.config.posts_a_price:
             raise CouplingError("The economy has a budget, and the market finds its price: set_budget() instead.")
         self.gate.budget.fill_(finite_number("price", price))
+
+    def set_limit(self, resource: str, limit: float) -> None:
+        """Set the fraction, in (0, 1], of one of `config.limits` that may be used, from the next forward pass on."""
+        self._require_attached()
+        limits = self.gate.limits
+        if limits is None or resource not in limits.names:
+            raise CouplingError(f"The economy limits {list(self.config.limits)}, not {resource!r}: name it in limits=.")
+        if not 0.0 < finite_number("limit", limit) <= 1.0:
+            raise InvalidInputError(f"limit must lie in (0, 1], got {limit}.")
+        limits.fractions[limits.names.index(resource)] = limit
+
+    @property
+    def resource_prices(self) -> dict[str, float]:
+        """Price of each resource at the last forward pass (money per fraction of what all agents use), by name.
+
+        Money above that at which nobody stays idle for nothing; 0 where a resource is not used up. Empty without
+        limits, or before a forward pass.
+        """
+        limits = self.gate.limits
+        if limits is None or limits.prices is None:
+            return {}
+        names = (self.config.resource.name, *limits.names)  # type: ignore[union-attr]
+        return dict(zip(names, limits.prices.reshape(-1, len(names)).mean(0).tolist(), strict=True))
 
     @property
     def price(self) -> float:
@@ -267,7 +295,7 @@ class ModelEconomy:
                 sequences += len(pooled)
             if sequences == 0:
                 raise InvalidInputError("batches is empty: the mean needs at least one sequence.")
-            self.gate.raw_valuations += (added / sequences).to(self.gate.raw_valuations)
+            self.gate.raw_valuations.add_((added / sequences).to(self.gate.raw_valuations))
         self.gate.bidder, self.gate.overhead = None, 0.0
         return self.valuations
 
@@ -282,6 +310,8 @@ class ModelEconomy:
         table = self.population.frame().assign(cost=self.gate.costs.cpu().numpy())
         if self.config.resource.name != "flops":  # type: ignore[union-attr]
             table[f"cost_{self.config.resource.name}"] = self.amounts  # type: ignore[union-attr]
+        for name, amounts in self.limited.items():
+            table[f"cost_{name}"] = amounts
         table = table.assign(valuation=self.bids, served=self.hard_allocation(budget))
         return table if self.wealth is None else table.assign(wealth=self.wealth)
 
@@ -389,12 +419,17 @@ class _ClearMarket:
     Hooks are objects, not closures: a copy or pickle of the model takes its own gate along.
     """
 
-    def __init__(self, gate: MarketGate) -> None:
+    def __init__(self, gate: MarketGate, projection: nn.Module) -> None:
         self.gate = gate
+        self.projection = projection
 
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         needs_sequences = self.gate.bidder is not None and self.gate.given is None and self.gate.mode != "open"
         self.gate.clear(pooled_embeddings(module, arguments, named) if needs_sequences else None)
+        # Now and not at the first gate: a layer that is checkpointed computes its part twice, and must find it alike.
+        device = self.projection.weight.device.type
+        autocast = torch.is_autocast_enabled(device)
+        self.gate.factors(0, torch.get_autocast_dtype(device) if autocast else self.projection.weight.dtype)
 
 
 class _AddLevy:

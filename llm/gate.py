@@ -1,16 +1,17 @@
 """The market inside the model: learned valuations in, one gate per agent out, cleared once per forward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from walras.llm.bidders import Bidder
 from walras.llm.config import EconomyConfig
 from walras.llm.incentives import GroupTax, group_of_agents
+from walras.llm.limits import ResourceLimits
 from walras.llm.marketplace import Marketplace, Sale, scale_of
 from walras.llm.population import Population
 from walras.llm.spread import Spread
@@ -39,6 +40,8 @@ class MarketGate(nn.Module):
     costs
         What each agent uses of the scarce resource, as a share of what all use, shape (n,); by default the population's
         shares of FLOPs.
+    amounts
+        What each agent uses of the resources that `config.limits` names.
     bidder
         The network that adds to valuations what a sequence says, if there is one.
 
@@ -81,6 +84,7 @@ class MarketGate(nn.Module):
         *,
         costs: ArrayLike | None = None,
         bidder: Bidder | None = None,
+        amounts: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> None:
         super().__init__()
         shares = np.array(population.costs if costs is None else costs, dtype=np.float64)
@@ -88,6 +92,7 @@ class MarketGate(nn.Module):
         self.valuation_gain = config.valuation_gain
         self.rebate = config.rebate
         self.marketplace = Marketplace(mechanism, shares, _market_of_agent(population, config.scope))
+        self.limits = ResourceLimits(mechanism.demand, shares, amounts or {}, config.limits) if config.limits else None  # type: ignore[arg-type]
         self.spread = Spread(population)
         self.raw_valuations = nn.Parameter(torch.zeros(len(population)))
         self.register_buffer("costs", torch.from_numpy(shares))
@@ -200,9 +205,11 @@ class MarketGate(nn.Module):
             level = self._supply = level.requires_grad_(torch.is_grad_enabled())
         temperature, costs = self.temperature.float(), self.costs.float()
         bids, level = self._bids(self.valuations, pooled, temperature, level)
-        sale = self.marketplace(
-            bids, costs, level=level, temperature=temperature, posted=self.marketplace.posts_a_price
-        )
+        if self.limits is not None:
+            sale = self.limits(bids, level=level, temperature=temperature)
+        else:
+            posted = self.marketplace.posts_a_price
+            sale = self.marketplace(bids, costs, level=level, temperature=temperature, posted=posted)
         if torch.is_grad_enabled():
             if self.is_priced:
                 self.levy = self._owed(sale, costs, level)
@@ -221,6 +228,8 @@ class MarketGate(nn.Module):
         """
         posted = self.marketplace.posts_a_price if posted is None else posted
         bids, level = self._bids(self.valuations, pooled, None, budget)
+        if self.limits is not None:
+            return self.limits(bids, level=level, temperature=self.temperature.float(), whole=True)
         return self.marketplace(bids, self.costs, level=level, temperature=None, posted=posted)
 
     def _bids(

@@ -61,7 +61,8 @@ class EconomyReport:
     layers
         A row per budget and layer (`walras.llm.analysis.layer_table`).
     prices
-        `walras.llm.analysis.shadow_prices`; None without batches, or under a posted price.
+        `walras.llm.analysis.shadow_prices`; None without batches, under a posted price, or where several resources are
+        scarce.
     entropy
         A row per layer: the attention's entropy; None without batches, or where the model gives no probabilities.
     figures
@@ -146,7 +147,8 @@ def make_report(
     fractions = checked_budgets(budgets)
     examples = list(batches)
     prices = None
-    if examples and not economy.config.posts_a_price and all("labels" in batch for batch in examples):
+    has_one_price = not economy.config.posts_a_price and economy.gate.limits is None
+    if examples and has_one_price and all("labels" in batch for batch in examples):
         prices = shadow_prices(economy, examples, fractions, temperature=temperature)
     figures = {"allocation": allocation_figure(economy, fractions)}
     if prices is not None:
@@ -169,12 +171,13 @@ def _facts(economy: "ModelEconomy") -> dict[str, str]:
     facts = {
         "model": type(economy.model).__name__,
         "agents": f"{len(population)}: "
-        + ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in kinds.items()),
+        + ", ".join(f"{count} {str(kind).replace('_', ' ')}s" for kind, count in kinds.items()),
         "rules": f"{config.mechanism.supply!r}, {config.mechanism.demand!r}, {config.scope} market",
         "resource": f"{resource.name} ({resource.unit}), {economy.amounts.sum():.6g} in all",  # type: ignore[union-attr]
         "FLOPs": f"{everything:,} a sequence of {population.sequence_length} tokens, embeddings and head included; "
         f"{agents:,} ({agents / everything:.1%}) are the agents'",
         "valuations": f"{economy.valuations.min():.3g} to {economy.valuations.max():.3g} (money per unit)",
+        "limits": ", ".join(f"{name} {limit:g}" for name, limit in config.limits.items()) or "none",
         "temperature": f"{float(economy.gate.temperature):g}",
     }
     if economy.wealth is not None:

@@ -61,7 +61,8 @@ def shadow_prices(
     Raises
     ------
     CouplingError
-        The model gives no loss; or the economy posts a price, which is what a unit is worth then.
+        The model gives no loss; the economy posts a price, which is what a unit is worth then; or several resources
+        are scarce.
     InvalidInputError
         No batches, or a budget outside [0, 1].
 
@@ -71,6 +72,11 @@ def shadow_prices(
     """
     if economy.config.posts_a_price:
         raise CouplingError("The economy posts a price: a unit more is bought at that price, and has no shadow price.")
+    if economy.gate.limits is not None:
+        raise CouplingError(
+            "Several resources are scarce: what a unit of one is worth depends on the others. Read gate.shadow_price "
+            "after a backward pass, and economy.resource_prices."
+        )
     examples = [{name: tensor.to(economy.model.device) for name, tensor in batch.items()} for batch in batches]
     if not examples:
         raise InvalidInputError("batches is empty: shadow prices need at least one batch with labels.")

@@ -139,7 +139,9 @@ def _values(economy: "ModelEconomy", inputs: dict[str, Tensor]) -> tuple[Tensor 
     model = economy.model
     asked = dict(inputs)
     if "labels" not in asked and is_causal(model) and model.can_generate():
-        asked["labels"] = asked["input_ids"].masked_fill(asked.get("attention_mask", 1) == 0, -100)
+        tokens = asked["input_ids"]
+        real = asked.get("attention_mask", torch.ones_like(tokens)).bool()
+        asked["labels"] = tokens.masked_fill(~real, -100)
     tokens = asked.pop("input_ids")
     embedded = model.get_input_embeddings()(tokens).detach().requires_grad_()
     with at_budget(economy, 1.0, "open"), torch.enable_grad():

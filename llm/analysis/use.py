@@ -139,7 +139,7 @@ def allocation_map(economy: "ModelEconomy", kind: str, values: NDArray[np.float6
 
 def _by_layer(amounts: NDArray, layer: NDArray[np.int64]) -> NDArray[np.float64]:
     numbers = np.unique(layer, return_inverse=True)[1]
-    return np.bincount(numbers, weights=amounts)
+    return np.bincount(numbers, weights=amounts).astype(np.float64)
 
 
 def _gini(amounts: NDArray[np.float64]) -> float:

@@ -292,3 +292,12 @@ def test_a_simulation_of_the_saved_population_allocates_as_the_model_does(tmp_pa
     with pytest.raises(InvalidInputError, match=r"\.csv or \.parquet"):
         economy.save_population(tmp_path / "agents.json")
     assert isinstance(recorded.agents, pd.DataFrame)
+
+
+def test_several_prices_are_not_one_shadow_price() -> None:
+    economy = economy_of(bert(), limits={"parameters": 0.3})
+    report = economy.report(batches(), budgets=(0.5,))
+    assert report.prices is None
+    assert report.facts["limits"] == "parameters 0.3"
+    with pytest.raises(CouplingError, match="Several resources"):
+        shadow_prices(economy, batches(), (0.5,))
