@@ -17,6 +17,7 @@ from walras.market.operators.sharded import ShardedClearing, sharded_allocation
 from walras.market.operators.spending import ExchangeOperator, FisherOperator, MarketEquilibria
 from walras.market.operators.step import step_allocation
 from walras.market.operators.taxes import TaxOperator
+from walras.market.operators.temperature import TemperatureSchedule, marginal_part
 
 __all__ = [
     "AssignmentOperator",
@@ -38,8 +39,10 @@ __all__ = [
     "ShardedClearing",
     "SmoothAssignment",
     "TaxOperator",
+    "TemperatureSchedule",
     "capacity_allocation",
     "compile_mechanism",
+    "marginal_part",
     "sharded_allocation",
     "step_allocation",
 ]

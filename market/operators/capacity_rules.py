@@ -64,10 +64,6 @@ class Bids(NamedTuple):
         """Of the answer."""
         return common_dtype(*self)
 
-    def detach(self) -> "Bids":
-        """Without gradients."""
-        return Bids(*(None if tensor is None else tensor.detach() for tensor in self))
-
 
 def clear_market(market: CapacityMarket, bids: Bids) -> OperatorClearing:
     """Clear every market of the batch under the rules of `market`."""

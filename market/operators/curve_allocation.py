@@ -102,7 +102,7 @@ def curve_allocation(agents: Agents, curve: Curve, scale: Tensor, rule: str, dty
     present = agents.present()
     entries, steepness, costs = present.entries, present.steepness, present.costs
     with torch.no_grad():
-        anchor, delta = _solved(*(tensor.detach() for tensor in (entries, steepness, costs)), curve, scale, rule)
+        anchor, delta = _solved(entries, steepness, costs, curve, scale, rule)
     total = costs.sum(-1, keepdim=True)
     for _ in range(2):
         share, slope = _answers(steepness * ((entries - anchor) - delta) / scale, rule)

@@ -14,7 +14,7 @@ of prices is not determined, they keep it. First derivatives only. Source: Berts
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -175,10 +175,10 @@ def attached(prices: Tensor, residual: Tensor, jacobian: Tensor, *, symmetric: b
 
 def spread_batch(size: int, in_dims: tuple[int | None, ...], *arguments: Tensor | float | bool) -> list[Tensor]:
     """Bring the mapped dimension of each tensor to the front, or spread the tensor along it; numbers stay."""
-    spread = []
+    spread: list[Any] = []
     for argument, dim in zip(arguments, in_dims, strict=True):
         if not isinstance(argument, Tensor):
             spread.append(argument)
         else:
             spread.append(argument.expand(size, *argument.shape) if dim is None else argument.movedim(dim, 0))
-    return spread  # type: ignore[return-value]
+    return spread

@@ -17,6 +17,7 @@ see: a temperature (money) lets them choose between the candidates by a logit ru
 
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -113,8 +114,8 @@ def simulate_labour(
         temperature = positive_number("temperature", temperature)
     if deviation > 0.0 and generator is None:
         raise InvalidInputError("generator must be given where shock_deviation is above 0: it draws the shocks.")
-    starts = number_like("thresholds", [0.0, *tax.thresholds], skills)
-    schedule = number_like("rates", list(tax.rates) if rates is None else rates, skills)
+    starts = number_like("thresholds", np.array([0.0, *np.ravel(tax.thresholds)]), skills)
+    schedule = number_like("rates", np.array(tax.rates) if rates is None else rates, skills)
     if schedule.shape not in (starts.shape, (skills.shape[0], *starts.shape)):
         raise InvalidInputError(
             f"rates must have shape {tuple(starts.shape)}, as the tax has, or {(skills.shape[0], *starts.shape)}; got "
