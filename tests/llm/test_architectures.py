@@ -205,6 +205,31 @@ def test_there_is_no_graph_break_in_evaluation_nor_in_training(name: str) -> Non
     )
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # transformers renames the method
+@pytest.mark.parametrize("name", ["bert", "t5"])
+def test_checkpointed_layers_compute_the_same_gradients(name: str) -> None:
+    gradients = []
+    for checkpointed in (False, True):
+        model = model_of(name).train()
+        model.config.use_cache = False
+        economy = economy_of(model)
+        economy.set_budget(0.5)
+        if checkpointed:
+            model.gradient_checkpointing_enable()
+        model(**batch_of(model)).logits.square().mean().backward()
+        gradients.append(economy.gate.raw_valuations.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-8)
+
+
+def test_a_static_cache_serves_layers_that_lost_all_heads() -> None:
+    model = ZOO["llama"]()
+    economy = economy_of(model)
+    close(economy, next(closings(economy)))
+    settings = {"max_new_tokens": 4, "do_sample": False, **batch_of(model, padded=3)}
+    exported = economy.export().generate(cache_implementation="static", disable_compile=True, **settings)
+    assert torch.equal(exported, model.generate(**settings))
+
+
 def test_an_encoder_without_its_decoder_has_the_encoders_agents() -> None:
     whole = ZOO["t5"]()
     encoder = T5EncoderModel(whole.config).eval()
