@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from walras.llm.architectures import entry_points, sublayers_of
+from walras.llm.architectures import Projection, entry_points, sublayers_of
 from walras.llm.bidders import Bidder, pooled_embeddings
 from walras.llm.callback import EconomyCallback
 from walras.llm.config import EconomyConfig, checked_budget
