@@ -131,9 +131,13 @@ def damped_newton(model: Model, start: Tensor, *, homogeneous: bool) -> Tensor:
     at = start
     excess, jacobian = model(at)
     ones = torch.full_like(jacobian, 1.0 / jacobian.shape[-1] if homogeneous else 0.0)
+    best, least = at, torch.full_like(at[..., :1], torch.inf)
+    idle = torch.zeros_like(least)
     for _ in range(_STEPS):
         size = excess.abs().amax(-1, keepdim=True)
-        done = (size <= _ROUNDING) | ~size.isfinite()
+        idle = torch.where(size < 0.9 * least, 0.0, idle + 1.0)
+        best, least = torch.where(size < least, at, best), torch.minimum(size, least)
+        done = (least <= _ROUNDING) | ((least <= _NEAR) & (idle >= _PATIENCE)) | ~size.isfinite()
         if bool(done.all()):
             break
         # Nothing determines equal changes of all: the matrix of ones holds their sum where it is.
@@ -154,7 +158,7 @@ def damped_newton(model: Model, start: Tensor, *, homogeneous: bool) -> Tensor:
             break
         at = at + move
         excess, jacobian = model(at)
-    return at
+    return best
 
 
 def attached(prices: Tensor, residual: Tensor, jacobian: Tensor, *, symmetric: bool = True) -> Tensor:

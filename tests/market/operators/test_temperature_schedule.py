@@ -7,15 +7,15 @@ from torch import Tensor
 from walras.market import InvalidInputError
 from walras.market.operators import TemperatureSchedule, capacity_allocation, marginal_part
 
-AGENTS, STEPS = 200, 24
+AGENTS, STEPS = 200, 6
 
 
 def markets() -> tuple[Tensor, Tensor, Tensor]:
-    """Thirty markets of agents with bids of a spread of 1; a quarter to three quarters of the units are for sale."""
+    """Ten markets of agents with bids of a spread of 1; a quarter to three quarters of the units are for sale."""
     generator = torch.Generator().manual_seed(0)
-    values = torch.randn(30, AGENTS, generator=generator, dtype=torch.float64)
-    costs = torch.rand(30, AGENTS, generator=generator, dtype=torch.float64) + 0.5
-    return values, costs, costs.sum(-1) * torch.linspace(0.25, 0.75, 30, dtype=torch.float64)
+    values = torch.randn(10, AGENTS, generator=generator, dtype=torch.float64)
+    costs = torch.rand(10, AGENTS, generator=generator, dtype=torch.float64) + 0.5
+    return values, costs, costs.sum(-1) * torch.linspace(0.25, 0.75, 10, dtype=torch.float64)
 
 
 def gradient_sizes(schedule: TemperatureSchedule) -> Tensor:
