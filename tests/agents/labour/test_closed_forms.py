@@ -213,7 +213,7 @@ def test_the_outcome_is_a_fixed_point_with_income_effects():
 
 
 def test_a_rebate_without_fixed_point_is_told():
-    # One household: with a rebate it stops at the notch, and pays no tax for the rebate; without one it works, and does.
+    # One household: with a rebate it stops at the notch, and pays no tax for it; without one it works, and does.
     with pytest.raises(NotConvergedError, match="labour_outcome found no rebate"):
         labour_outcome([3.0], SeparablePreferences(elasticity=0.5), flat(0.6), [MeansTestedBenefit(0.6, 0.5)])
 
