@@ -131,7 +131,7 @@ def fine_tune(
 def _arguments(settings: TrainingSettings, folder: str, save_every: int | None) -> TrainingArguments:
     # Releases of transformers 5 differ in how they ask for batches of like length.
     known = {field.name for field in fields(TrainingArguments)}
-    by_length = {"train_sampling_strategy": "group_by_length"}
+    by_length: dict[str, Any] = {"train_sampling_strategy": "group_by_length"}
     if "train_sampling_strategy" not in known:
         by_length = {"group_by_length": True}
     return TrainingArguments(

@@ -72,11 +72,15 @@ def share_gradients(economy: ModelEconomy, batches: list[dict[str, Tensor]]) -> 
             inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
             examples = len(inputs["input_ids"])
             shares = torch.ones((examples, len(economy.population)), device=model.device, requires_grad=True)
-            with given_shares(economy, lambda shares=shares: shares):
+            with given_shares(economy, _constant(shares)):
                 loss = model(**inputs).loss
             (gradient,) = torch.autograd.grad(loss * examples, shares)  # of the sum: an example's is its own loss's
             gradients.append(gradient.double().cpu().numpy())
     return np.concatenate(gradients)
+
+
+def _constant(shares: Tensor) -> Callable[[], Tensor]:
+    return lambda: shares
 
 
 def michel_importance(gradients: NDArray[np.float64], population: Population) -> NDArray[np.float64]:

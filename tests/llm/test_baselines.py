@@ -133,7 +133,7 @@ def test_a_share_s_gradient_is_that_of_all_the_agent_s_output_weights() -> None:
     model(**batches[0]).loss.backward()
     for site in economy.population.sites:
         weight = sublayers_of(model)[site.sublayer].output.weight
-        by_feature = (weight * weight.grad).sum(0).split(site.widths)
+        by_feature = (weight.detach() * weight.grad).sum(0).split(site.widths)
         expected = np.array([float(part.sum()) for part in by_feature])
         np.testing.assert_allclose(gradients[:, site.agents].mean(0), expected, rtol=1e-3, atol=1e-5)
 
@@ -288,7 +288,7 @@ def test_movement_scores_add_up_what_weights_moved_against_the_gradient() -> Non
             model(**batch).loss.backward()
             for site in economy.population.sites:
                 weight = sublayers_of(model)[site.sublayer].output.weight
-                of_features = (weight * weight.grad).sum(0).split(site.widths)
+                of_features = (weight.detach() * weight.grad).sum(0).split(site.widths)
                 moved = np.array([float(part.sum()) for part in of_features])
                 mine = served[site.agents]
                 # Of those served; the weights of the others have no gradient, but their scores do.

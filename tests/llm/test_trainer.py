@@ -200,6 +200,23 @@ def test_what_agents_owe_and_a_penalty_are_part_of_the_loss() -> None:
     torch.testing.assert_close(found["classifier.bias"], usual["classifier.bias"] + 3.0)
 
 
+def test_the_market_is_in_the_trainer_s_log() -> None:
+    economy, logged = economy_of(bert), []
+
+    class Reader(TrainerCallback):
+        def on_log(self, args: Any, state: Any, *_: object, logs: dict[str, float], **__: object) -> None:
+            logged.append(logs)
+
+    callback = economy.callback(SCHEDULE)
+    settings = TrainingSettings(steps=2, batch_size=4, learning_rate=1e-3)
+    fine_tune(economy.model, memory_task(), settings, market=callback, callbacks=[Reader()])
+    last = callback.rows[-2]
+    assert last["budget"] == SCHEDULE.lowest
+    assert logged[1]["economy_price"] == last["price"]
+    assert logged[1]["economy_gap"] == last["gap"]
+    assert "loss" in logged[1]
+
+
 def test_a_market_of_another_model_is_refused() -> None:
     economy = economy_of(bert)
     with pytest.raises(CouplingError, match="another model"):
@@ -222,8 +239,11 @@ def test_elastic_steps_in_bfloat16_keep_the_budget() -> None:
 # torch's compiler makes instances of autograd functions, against which torch itself warns.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_elastic_steps_compile_without_a_break() -> None:
-    economy = economy_of(bert)
-    model, batch = economy.model.train(), tokens()
+    model, batch = bert().train(), tokens()
+    model.bert.encoder.layer = model.bert.encoder.layer[:1]  # compiling takes seconds a layer
+    model.config.num_hidden_layers = 1
+    economy = attach(model, EconomyConfig(budget=0.6))
+    random_bids(economy)
     callback = economy.callback(SCHEDULE)
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     labels = torch.zeros(6, dtype=torch.long)
