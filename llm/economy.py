@@ -419,7 +419,7 @@ class _ClearMarket:
     Hooks are objects, not closures: a copy or pickle of the model takes its own gate along.
     """
 
-    def __init__(self, gate: MarketGate, projection: Any) -> None:
+    def __init__(self, gate: MarketGate, projection: Projection) -> None:
         self.gate = gate
         self.projection = projection
 
