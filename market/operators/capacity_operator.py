@@ -111,6 +111,11 @@ class CapacityOperator(nn.Module):
             exact = clear_market(self._whole, bids._replace(scale=None))
         return straight_through(exact, soft)
 
+    def rates(self, like: Tensor, *, tax: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
+        """Give the per-unit and the ad valorem rates as tensors like `like`; `tax` in place of the first, as above."""
+        per_unit, on_price = self._rates
+        return number_like("tax", per_unit if tax is None else tax, like), number_like("ad_valorem", on_price, like)
+
     def _rate(self, name: str, default: object, given: Tensor | float | None, like: Tensor) -> Tensor | None:
         """Give rates as a tensor; None where nothing is taxed, which is quicker."""
         if given is None and isinstance(default, float) and default == 0.0:

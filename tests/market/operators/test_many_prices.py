@@ -307,6 +307,17 @@ def test_a_row_without_an_answer_is_nan_alone(operator: nn.Module, call: Callabl
     assert gradient[[0, 2]].isfinite().all()
 
 
+def test_they_can_be_exported() -> None:
+    for operator, inputs in (
+        (CALLS["resources"][0], (tensor(VALUES[:3]), NEEDED)),
+        (CALLS["Fisher"][0], (tensor(BUYERS[:3]),)),
+        (CALLS["assignment"][0], (tensor(PAIRS[:3]),)),
+    ):
+        exported = torch.export.export(operator, inputs).module()
+        for got, expected in zip(exported(*inputs), operator(*inputs), strict=True):
+            torch.testing.assert_close(got, expected)
+
+
 def test_what_jumps_says_why() -> None:
     for mechanism, reason in (
         (ResourceMarket((1.0,), StepDemand()), "corner of a linear programme"),
