@@ -15,6 +15,7 @@ from walras.market.errors import MarketError
 from walras.simulations.commands.app import app as watch
 from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
+from walras.simulations.commands.frontier import frontier
 from walras.simulations.commands.report import report
 from walras.simulations.commands.simulate import simulate, sweep
 
@@ -37,7 +38,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
         raise typer.Exit
 
 
-for _command in (simulate, sweep, calibrate, report, experiments):
+for _command in (simulate, sweep, calibrate, frontier, report, experiments):
     app.command()(_command)
 app.command("app")(watch)
 

@@ -1,0 +1,157 @@
+"""`walras frontier`: score against compute, over methods, budgets and seeds; a run that resumes."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from walras.market.errors import InvalidInputError
+from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from walras.simulations.runner import Scenario
+
+__all__ = ["ALL_METHODS", "frontier", "print_summary"]
+
+# Minutes on two cores: what must hold at any scale can be seen on it, and nothing else.
+_SMOKE: dict[str, Any] = {
+    "methods": "elastic,magnitude,random-post-hoc",
+    "budgets": "1.0,0.5,0.25",
+    "seeds": 2,
+    "steps": 40,
+}
+_PRESETS = {"smoke": _SMOKE}
+ALL_METHODS = "dense,elastic,market,random,magnitude,michel,taylor,fisher,l0,movement,uniform,small_dense"
+
+
+def frontier(
+    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb or mnli.")] = "roles",
+    model: Annotated[str | None, typer.Option(help="Folder of a pretrained encoder, or its name on the hub.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with GLUE's TSV files; without it, the hub.")] = None,
+    methods: Annotated[str | None, typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc.")] = None,
+    budgets: Annotated[str | None, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each method. Default: 3.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the dense model, and of each method.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="First examples of each GLUE file only.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    preset: Annotated[str | None, typer.Option(help="smoke: the embedded task, in minutes on two cores.")] = None,
+    dense_models: Annotated[
+        Path, typer.Option(help="Where dense models are kept, so that methods of a seed begin with one.")
+    ] = Path("runs/dense-models"),
+    out: Out = None,
+    executor: Executor = None,
+    jobs: Jobs = None,
+    *,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Matrix products in bfloat16.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time a few steps and estimate the whole.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train and score every method at every budget. A killed run goes on when it is run again with --out."""
+    from rich.console import Console
+
+    from walras.simulations.commands.simulate import run_and_show
+    from walras.simulations.evidence.config import BUDGETS
+
+    chosen = _PRESETS.get(preset, {}) if preset else {}
+    if preset and not chosen:
+        raise InvalidInputError(f"There is no preset {preset!r}; there are: {', '.join(_PRESETS)}.")
+    embedded = task == "roles"
+    config: dict[str, Any] = {
+        "task": task,
+        "model": model or "",
+        "data_dir": str(data_dir) if data_dir else "",
+        "limit": limit or 0,
+        "budgets": _numbers(budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
+        "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
+        "batch_size": batch_size or (64 if embedded else 32),
+        "dense_models": str(dense_models),
+        "bf16": bf16,
+        **_length(steps or (None if epochs else chosen.get("steps")), epochs, embedded=embedded),
+    }
+    names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
+    scenario = _scenario(config, names, seeds or chosen.get("seeds") or 3, seed)
+    console = Console(stderr=as_json)
+    if dry_run:
+        _estimate(scenario, names, jobs or 1, console, as_json=as_json)
+        return
+    agree, run = run_and_show(scenario, out, executor, jobs, quiet=quiet, as_json=as_json)
+    if not (quiet or as_json):
+        print_summary(run.tables["scores"], console)
+    if not agree:
+        raise typer.Exit(1)
+
+
+def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
+    """Print mean, interval and what is kept of the dense score, for each method and budget."""
+    from rich.table import Table
+
+    from walras.simulations.evidence.table import frontier_summary
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, title=f"{scores['task'].iloc[0]}, over seeds")
+    for column in ("method", "budget", "FLOPs, real tokens", scores["metric"].iloc[0], "of dense"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in frontier_summary(scores).itertuples():
+        interval = "" if row.half_width != row.half_width else f" ± {row.half_width:.3f}"
+        table.add_row(
+            row.method,
+            f"{row.budget:g}",
+            f"{row.real_flops_ratio:.3f}",
+            f"{row.score:.3f}{interval}",
+            f"{100 * row.kept:.1f} %",
+        )
+    console.print(table, highlight=False)
+
+
+def _length(steps: int | None, epochs: float | None, *, embedded: bool) -> dict[str, Any]:
+    if steps and epochs:
+        raise InvalidInputError("Give --steps or --epochs, not both.")
+    if not steps and not epochs:
+        steps, epochs = (300, None) if embedded else (None, 5.0)
+    return {"steps": steps or 0, "epochs": epochs or 0.0}
+
+
+def _scenario(config: dict[str, Any], methods: list[str], seeds: int, seed: int) -> "Scenario":
+    from walras.simulations.evidence import FrontierConfig
+    from walras.simulations.runner import Scenario
+
+    for method in methods:
+        FrontierConfig(**config, method=method)  # before anything is written
+    return Scenario(
+        experiment="walras.simulations.evidence:EXPERIMENT",
+        seed=seed,
+        replications=seeds,
+        config=config,
+        grid={"method": tuple(methods)},
+    )
+
+
+def _estimate(scenario: "Scenario", methods: list[str], jobs: int, console: "Console", *, as_json: bool) -> None:
+    from walras.simulations.evidence import FrontierConfig
+    from walras.simulations.evidence.estimate import estimate
+
+    found = estimate(FrontierConfig(**scenario.config), methods)
+    total = found.total(scenario.replications) / jobs
+    if as_json:
+        typer.echo(json.dumps({**found._asdict(), "seconds": total}, indent=2))
+        return
+    console.print(
+        f"A step takes {found.step:.3f} s, one with several budgets {found.elastic_step:.3f} s, on this device, one "
+        f"job at a time.\n{len(methods)} methods, {scenario.replications} seeds, {jobs} at a time: about "
+        f"{total / 60:.0f} minutes, scoring left out (jobs that share a device gain less than their number).",
+        highlight=False,
+    )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise InvalidInputError(f"--budgets must be numbers such as 1.0,0.6,0.25; got {text!r}.") from None

@@ -1,0 +1,8 @@
+"""Evidence: frontiers of score against compute, over methods, budgets and seeds, as cells of a run that resumes."""
+
+from walras.simulations.evidence.config import FrontierConfig
+from walras.simulations.evidence.experiment import EXPERIMENT
+from walras.simulations.evidence.methods import METHODS
+from walras.simulations.evidence.table import frontier_summary
+
+__all__ = ["EXPERIMENT", "METHODS", "FrontierConfig", "frontier_summary"]

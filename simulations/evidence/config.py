@@ -1,0 +1,113 @@
+"""What one cell of a frontier is: one task, one method, all budgets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from transformers import PreTrainedModel
+
+from walras.llm import Distillation
+from walras.llm.tasks import Task
+from walras.llm.training import TrainingSettings
+from walras.market.errors import InvalidInputError
+from walras.market.validation import fraction, nonnegative_number, positive_number, whole_number
+from walras.simulations.models import EMBEDDED_TASK, load_model_and_task
+
+__all__ = ["BUDGETS", "FrontierConfig"]
+
+BUDGETS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.25, 0.15, 0.1)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FrontierConfig:
+    """One method on one task at all budgets; plain values, as scenarios hold them.
+
+    Every method begins with the same dense model, fine-tuned for `steps`, and has as many steps of its own, with the
+    same data, settings and teacher (the dense model).
+
+    Parameters
+    ----------
+    task
+        "roles" (embedded) or a key of `walras.llm.tasks.GLUE`.
+    model, data_dir, limit
+        As in `load_model_and_task`; "" and 0 stand for none.
+    method
+        One of `METHODS`.
+    budgets
+        Fractions of the agents' FLOPs, each in (0, 1], all different.
+    steps
+        Optimiser steps of the dense model, and again of each method; or 0, and then their length is `epochs`.
+    epochs
+        Passes over the data, if `steps` is 0.
+    learning_rate, batch_size
+        Of the weights, for every training.
+    logits_weight, layers_weight
+        Of distillation from the dense model (see `Distillation`).
+    search
+        Fraction of its steps, in (0, 1), in which a method that learns whom to serve does so; the rest is recovery,
+        after the model has been cut. Methods that only rank have all steps for recovery.
+    draws
+        Budgets that an elastic step draws, beside the whole and the smallest.
+    bf16, compiled
+        As in `TrainingSettings`.
+    dense_models
+        Folder in which dense models are kept, so that all methods of a seed begin with one; "" trains one in each cell.
+    """
+
+    task: str = EMBEDDED_TASK
+    model: str = ""
+    data_dir: str = ""
+    limit: int = 0
+    method: str = "elastic"
+    budgets: tuple[float, ...] = BUDGETS
+    steps: int = 300
+    epochs: float = 0.0
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    logits_weight: float = 1.0
+    layers_weight: float = 0.0
+    search: float = 0.6
+    draws: int = 1
+    bf16: bool = False
+    compiled: bool = False
+    dense_models: str = ""
+
+    def __post_init__(self) -> None:
+        from walras.simulations.evidence.methods import METHODS  # they take a configuration
+
+        if self.method not in METHODS:
+            raise InvalidInputError(f"There is no method {self.method!r}; there are: {', '.join(METHODS)}.")
+        if not self.budgets or len(set(self.budgets)) < len(self.budgets):
+            raise InvalidInputError(f"budgets must be one or more different fractions, got {self.budgets}.")
+        for budget in self.budgets:
+            positive_number("budgets", fraction("budgets", budget))
+        whole_number("steps", self.steps)
+        nonnegative_number("epochs", self.epochs)
+        if (self.steps == 0) == (self.epochs == 0.0):
+            raise InvalidInputError(f"Give steps or epochs, not both or none; got {self.steps} and {self.epochs}.")
+        if not 0.0 < fraction("search", self.search) < 1.0:
+            raise InvalidInputError(f"search must lie between 0 and 1, got {self.search}.")
+
+    def load(self, seed: int) -> tuple[PreTrainedModel, Task]:
+        """Load the pretrained model with a new head, and the task; raises as `load_model_and_task` does."""
+        data_dir = Path(self.data_dir) if self.data_dir else None
+        return load_model_and_task(self.task, self.model or None, data_dir, seed=seed, limit=self.limit or None)
+
+    def settings(self, task: Task, seed: int) -> TrainingSettings:
+        """Give the settings of the dense model's training, and of each method's."""
+        steps = self.steps or round(self.epochs * len(task.train) / self.batch_size)
+        return TrainingSettings(
+            steps=max(steps, 1),
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            by_length=True,
+            bf16=self.bf16,
+            compiled=self.compiled,
+            seed=seed,
+        )
+
+    @property
+    def distillation(self) -> Distillation:
+        """What every method learns from the dense model."""
+        return Distillation(logits_weight=self.logits_weight, layers_weight=self.layers_weight)

@@ -1,0 +1,44 @@
+"""The frontier as a table: mean and interval over seeds, for each method and budget."""
+
+import numpy as np
+import pandas as pd
+
+from walras.simulations.evidence.methods import DENSE
+from walras.simulations.plot_style import half_width_95
+
+__all__ = ["frontier_summary"]
+
+
+def frontier_summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Give a row per method and budget, over seeds.
+
+    Parameters
+    ----------
+    scores
+        The table `scores` of a run, of one task.
+
+    Returns
+    -------
+    DataFrame
+        Columns: method, budget, seeds, score (mean), half_width (of the 95 % interval of the mean, Student's t; NaN for
+        one seed), kept (mean of score over the dense score of the same seed), kept_half_width, real_flops_ratio and
+        padded_flops_ratio (means). The dense score is that of the method `dense` if it was run, which has as many steps
+        as the others; otherwise that of the model that all methods began with.
+    """
+    dense = scores[scores["method"] == DENSE].set_index("seed")["score"]
+    reference = scores["seed"].map(dense) if len(dense) else scores["dense_score"]
+    # A seed whose dense model has learned nothing has no ratio.
+    kept = scores["score"] / reference.where(reference > 0.0)
+    grouped = scores.assign(kept=kept).groupby(["method", "budget"], sort=False)
+    summary = grouped.agg(
+        seeds=("seed", "nunique"),
+        score=("score", "mean"),
+        kept=("kept", "mean"),
+        real_flops_ratio=("real_flops_ratio", "mean"),
+        padded_flops_ratio=("padded_flops_ratio", "mean"),
+    )
+    several = summary["seeds"] > 1
+    summary["half_width"] = half_width_95(grouped["score"]).where(several, np.nan)
+    summary["kept_half_width"] = half_width_95(grouped["kept"]).where(several, np.nan)
+    order = ["seeds", "score", "half_width", "kept", "kept_half_width", "real_flops_ratio", "padded_flops_ratio"]
+    return summary[order].reset_index()

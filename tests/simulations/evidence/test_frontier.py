@@ -1,0 +1,151 @@
+"""The frontier's cells, its table, and `walras frontier`, on the embedded task and a few steps."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from walras.llm import count_flops
+from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
+from walras.market import InvalidInputError
+from walras.simulations import evidence
+from walras.simulations.cli import app
+from walras.simulations.evidence import EXPERIMENT, METHODS, FrontierConfig, frontier_summary
+from walras.simulations.evidence import config as configuration
+from walras.simulations.evidence.flops import task_flops
+
+BUDGETS = (1.0, 0.4)
+
+
+@pytest.fixture(autouse=True)
+def small_task(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The embedded task with few examples: what is tested does not depend on how many there are."""
+    whole = make_roles_task(seed=0)
+    few = Task(
+        whole.name,
+        whole.train.head(64),
+        whole.evaluation.head(40),
+        whole.outputs,
+        whole.metric,
+        whole.collate,
+        whole.words,
+    )
+    monkeypatch.setattr(configuration, "load_model_and_task", lambda *_, seed, **__: (small_bert(seed=seed), few))
+    return few
+
+
+def cell(method: str, **fields: object) -> pd.DataFrame:
+    settings = {"budgets": BUDGETS, "steps": 2, "batch_size": 8, **fields}
+    return EXPERIMENT.run(FrontierConfig(method=method, **settings), np.random.default_rng(0))["scores"]
+
+
+@pytest.mark.parametrize("method", ["elastic", "market", "michel", "small_dense", "random-post-hoc"])
+def test_a_cell_has_a_row_per_budget_and_stays_within_it(method: str) -> None:
+    scores = cell(method)
+    assert tuple(scores["budget"]) == BUDGETS
+    assert (scores["used"] <= scores["budget"] + 1e-9).all()
+    assert scores["used"].iloc[0] == pytest.approx(1.0)
+    assert scores["used"].iloc[1] > 0.25
+    assert (scores["real_flops"] <= scores["padded_flops"]).all()
+    assert scores["parameters"].is_monotonic_decreasing
+    assert scores["score"].between(0.0, 1.0).all()
+
+
+def test_the_dense_method_is_the_whole_model() -> None:
+    scores = cell("dense")
+    assert len(scores) == 1
+    assert scores["real_flops_ratio"].iloc[0] == 1.0
+
+
+def test_post_hoc_at_the_whole_budget_is_the_dense_model() -> None:
+    scores = cell("magnitude-post-hoc")
+    assert scores["score"].iloc[0] == scores["dense_score"].iloc[0]
+
+
+def test_methods_of_a_seed_begin_with_one_dense_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from walras.simulations.evidence import dense
+
+    trained = []
+    fine_tune = dense.fine_tune
+    monkeypatch.setattr(dense, "fine_tune", lambda *a, **k: (trained.append(1), fine_tune(*a, **k)))
+    folder = str(tmp_path / "models")
+    first, second = (cell(method, dense_models=folder) for method in ("random-post-hoc", "uniform-post-hoc"))
+    assert len(trained) == 1
+    assert first["dense_score"].iloc[0] == second["dense_score"].iloc[0]
+    cell("random-post-hoc", dense_models=folder, learning_rate=1e-4)  # another dense model
+    assert len(trained) == 2
+
+
+def test_flops_of_a_task_are_those_of_its_lengths(small_task: Task) -> None:
+    model = small_bert(seed=0)
+    lengths = [5, 9, 17]
+    rows = [{**small_task.evaluation.rows[0], "input_ids": [1] * length} for length in lengths]
+    task = Task("few", small_task.train, Examples(rows), 2, "accuracy", small_task.collate, small_task.words)
+    counted = [count_flops(model, sequence_length=length) for length in lengths]
+    flops = task_flops(model, task)
+    assert flops.real == pytest.approx(np.mean(counted), rel=1e-9)
+    assert flops.padded == pytest.approx(counted[-1], rel=1e-9)
+
+
+def test_the_summary_compares_with_the_dense_model_of_the_same_seed() -> None:
+    def row(method: str, seed: int, score: float) -> dict[str, object]:
+        same = {"budget": 0.5, "dense_score": 0.1, "real_flops_ratio": 0.5, "padded_flops_ratio": 0.5}
+        return {"method": method, "seed": seed, "score": score, **same}
+
+    scores = pd.DataFrame([row("dense", 1, 0.8), row("dense", 2, 0.4), row("ours", 1, 0.4), row("ours", 2, 0.4)])
+    ours = frontier_summary(scores).set_index("method").loc["ours"]
+    assert ours["kept"] == pytest.approx((0.5 + 1.0) / 2)
+    assert ours["score"] == pytest.approx(0.4)
+    assert ours["half_width"] == pytest.approx(0.0)
+    assert ours["seeds"] == 2
+    without = frontier_summary(scores[scores["method"] == "ours"]).iloc[0]
+    assert without["kept"] == pytest.approx(4.0)  # over the model that all began with
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"method": "nonsense"}, "nonsense"),
+        ({"budgets": ()}, "budgets"),
+        ({"budgets": (0.5, 0.5)}, "budgets"),
+        ({"budgets": (1.5,)}, "budgets"),
+        ({"steps": 0}, "steps"),
+        ({"epochs": 2.0}, "steps or epochs"),
+        ({"search": 1.0}, "search"),
+    ],
+)
+def test_bad_configurations_are_refused(fields: dict[str, object], named: str) -> None:
+    with pytest.raises(InvalidInputError, match=named):
+        FrontierConfig(**fields)
+
+
+def test_the_command_prints_the_frontier_and_resumes(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["frontier", "--methods", "elastic,random-post-hoc", "--budgets", "1.0,0.4", "--seeds", "2"]
+    arguments += ["--steps", "2", "--batch-size", "8", "--out", str(out), "--dense-models", str(tmp_path / "dense")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "random-post-hoc" in result.output
+    scores = pd.read_parquet(out / "scores.parquet")
+    assert len(scores) == 2 * 2 * 2
+    assert (out / "figures" / "frontier.png").is_file()
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0, again.output
+    pd.testing.assert_frame_equal(pd.read_parquet(out / "scores.parquet"), scores)
+
+
+def test_the_command_estimates_its_time(tmp_path: Path) -> None:
+    arguments = ["frontier", "--methods", "elastic", "--budgets", "0.4", "--steps", "10", "--batch-size", "8"]
+    result = CliRunner().invoke(app, [*arguments, "--dry-run", "--json", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 0, result.output
+    assert '"seconds"' in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_method_of_the_command_exists() -> None:
+    from walras.simulations.commands.frontier import ALL_METHODS
+
+    assert set(ALL_METHODS.split(",")) <= set(METHODS)
+    assert evidence.EXPERIMENT.name == "frontier"
