@@ -6,6 +6,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Sampler
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from walras.llm.callback import EconomyCallback
@@ -39,6 +40,8 @@ class EconomyTrainer(Trainer):
     side_by_side
         Whether a step's budgets share one forward pass, in which the batch is repeated for each: fast where a model is
         too small to fill its device. Otherwise they go one after the other, in the memory of one.
+    sampler
+        Gives the order of training examples; by default the Trainer's, at random.
 
     Notes
     -----
@@ -55,6 +58,7 @@ class EconomyTrainer(Trainer):
         distillation: Distillation | None = None,
         penalty: Callable[[], Tensor] | None = None,
         side_by_side: bool = True,
+        sampler: Sampler[int] | None = None,
         **others: Any,
     ) -> None:
         if market is not None and market.economy.model is not model:
@@ -70,6 +74,7 @@ class EconomyTrainer(Trainer):
         self.distillation = distillation or Distillation()
         self.penalty = penalty
         self.side_by_side = side_by_side
+        self.sampler = sampler
         self._teacher: Any = None
         self._taught: Any = None  # outputs of the pass that teaches the others of its step
         if teacher is not None:
@@ -139,6 +144,9 @@ class EconomyTrainer(Trainer):
             yield
         finally:
             gate.levies_itself = True
+
+    def _get_train_sampler(self, *arguments: Any, **named: Any) -> Sampler[int] | None:
+        return self.sampler if self.sampler is not None else super()._get_train_sampler(*arguments, **named)
 
     def log(self, logs: dict[str, float], *arguments: Any, **named: Any) -> None:
         """Log the market's last numbers with the loss."""

@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -26,6 +26,7 @@ from walras.llm.callback import EconomyCallback
 from walras.llm.distillation import Distillation
 from walras.llm.flops import evaluating
 from walras.llm.tasks import Examples, Task
+from walras.llm.tasks.buckets import LengthBuckets
 from walras.llm.trainer import EconomyTrainer
 from walras.market import InvalidInputError
 from walras.market.validation import positive_number
@@ -119,6 +120,7 @@ def fine_tune(
             distillation=distillation,
             penalty=penalty,
             side_by_side=settings.side_by_side,
+            sampler=_buckets(task, settings) if settings.by_length else None,
             train_dataset=task.train,
             data_collator=task.collate,
             callbacks=[*callbacks, *([_Progress(on_step)] if on_step else [])],
@@ -128,12 +130,12 @@ def fine_tune(
         trainer.train(resume_from_checkpoint=last)
 
 
+def _buckets(task: Task, settings: TrainingSettings) -> LengthBuckets:
+    lengths = [len(row["input_ids"]) for row in task.train.rows]
+    return LengthBuckets(lengths, settings.batch_size, seed=settings.seed)
+
+
 def _arguments(settings: TrainingSettings, folder: str, save_every: int | None) -> TrainingArguments:
-    # Releases of transformers 5 differ in how they ask for batches of like length.
-    known = {field.name for field in fields(TrainingArguments)}
-    by_length: dict[str, Any] = {"train_sampling_strategy": "group_by_length"}
-    if "train_sampling_strategy" not in known:
-        by_length = {"group_by_length": True}
     return TrainingArguments(
         output_dir=folder,
         max_steps=settings.steps,
@@ -156,7 +158,6 @@ def _arguments(settings: TrainingSettings, folder: str, save_every: int | None) 
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
-        **(by_length if settings.by_length else {}),
     )
 
 

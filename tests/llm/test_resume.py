@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from walras.llm import EconomyConfig, ElasticBudget, ModelEconomy, attach
 from walras.llm.training import TrainingSettings, fine_tune
 
 SCHEDULE = ElasticBudget(lowest=0.3, warm_up=0.5, final_temperature=0.1, draws=1, seed=5)
-SETTINGS = TrainingSettings(steps=8, learning_rate=1e-3, batch_size=4, accumulation=2)
+# Four steps an epoch: checkpoints are in the middle of epochs.
+SETTINGS = TrainingSettings(steps=8, learning_rate=1e-3, batch_size=3, accumulation=2)
 PROCESS = Path(__file__).with_name("one_of_two_processes.py")
 
 
@@ -34,23 +36,27 @@ class PowerCut(TrainerCallback):
             raise KeyboardInterrupt
 
 
-def trained(folder: Path | None, *, cut_at: int | None = None) -> tuple[ModelEconomy, list[dict[str, float]]]:
+def trained(
+    folder: Path | None, *, cut_at: int | None = None, by_length: bool = False
+) -> tuple[ModelEconomy, list[dict[str, float]]]:
     model = bert()
     economy = attach(model, EconomyConfig(budget=0.45))
     callback = economy.callback(SCHEDULE)
     callbacks = [] if cut_at is None else [PowerCut(cut_at)]
-    fine_tune(model, memory_task(), SETTINGS, market=callback, callbacks=callbacks, folder=folder, save_every=3)
+    settings = replace(SETTINGS, by_length=by_length)
+    fine_tune(model, memory_task(), settings, market=callback, callbacks=callbacks, folder=folder, save_every=3)
     return economy, callback.rows
 
 
-@pytest.mark.parametrize("cut_at", [3, 7])  # with contributions still to be made valuations, and long after
-def test_a_killed_training_goes_on_with_the_same_prices(tmp_path: Path, cut_at: int) -> None:
-    whole, rows = trained(None)
+# With contributions still to be made valuations, and long after.
+@pytest.mark.parametrize(("cut_at", "by_length"), [(3, False), (7, True)])
+def test_a_killed_training_goes_on_with_the_same_prices(tmp_path: Path, cut_at: int, *, by_length: bool) -> None:
+    whole, rows = trained(None, by_length=by_length)
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, cut_at=cut_at)
+        trained(tmp_path, cut_at=cut_at, by_length=by_length)
     saved = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     assert saved.name == f"checkpoint-{3 * (cut_at // 3)}"
-    resumed, rows_resumed = trained(tmp_path)
+    resumed, rows_resumed = trained(tmp_path, by_length=by_length)
     assert rows_resumed == rows
     for (name, mine), (_, other) in zip(
         whole.model.state_dict().items(), resumed.model.state_dict().items(), strict=True

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.llm.models import bert, gpt2, llama, logits_of, random_bids, tokens
@@ -11,8 +12,9 @@ from transformers import PreTrainedModel, TrainerCallback
 from walras.llm import CouplingError, Distillation, EconomyConfig, EconomyTrainer, ElasticBudget, ModelEconomy, attach
 from walras.llm.distillation import hidden_states_distance, logits_distance
 from walras.llm.tasks import Examples, Task
+from walras.llm.tasks.buckets import LengthBuckets
 from walras.llm.training import TrainingSettings, fine_tune
-from walras.market import CapacityMarket, LogitDemand, PostedPrice
+from walras.market import CapacityMarket, InvalidInputError, LogitDemand, PostedPrice
 
 SCHEDULE = ElasticBudget(lowest=0.3, warm_up=0.0, draws=1, seed=5)
 BOTH = Distillation(logits_weight=0.7, layers_weight=0.3, task_weight=0.5, temperature=2.0)
@@ -263,18 +265,37 @@ def test_elastic_steps_compile_without_a_break() -> None:
     assert (economy.gate.marginal_contributions > 0.0).any()
 
 
-def test_batches_by_length_have_less_padding() -> None:
-    padding = []
-    for by_length in (False, True):
-        task = memory_task(examples=64, lengths=(4, 16))
-        seen: list[float] = []
+def test_buckets_give_every_example_once_in_batches_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(3, 60, 203)
+    buckets = LengthBuckets(lengths.tolist(), 8, pool=10, seed=1)
+    order = list(buckets)
+    assert len(buckets) == 203
+    assert sorted(order) == list(range(203))
+    batches = lengths[order[:200]].reshape(25, 8)
+    assert 8 * batches.max(1).sum() < 1.15 * batches.sum()  # at random 1.8
+    assert not (np.diff(batches.mean(1)) >= 0.0).all()  # short and long ones in turns
+    assert list(buckets) == order
+    buckets.set_epoch(1)
+    assert list(buckets) != order
+    with pytest.raises(InvalidInputError, match=r"LengthBuckets\.batch_size"):
+        LengthBuckets(lengths.tolist(), 0)
 
-        def collate(rows: list[dict[str, Any]], seen: list[float] = seen, task: Task = task) -> dict[str, torch.Tensor]:
-            batch = task.collate(rows)
-            seen.append(1.0 - float(batch["attention_mask"].float().mean()))
-            return batch
 
-        watched = Task("memory", task.train, task.evaluation, 3, "accuracy", collate, task.words)
-        fine_tune(bert(), watched, TrainingSettings(steps=8, batch_size=8, by_length=by_length))
-        padding.append(sum(seen) / len(seen))
-    assert padding[1] < padding[0] / 3
+@pytest.mark.parametrize("by_length", [False, True])
+def test_batches_by_length_have_little_padding(*, by_length: bool) -> None:
+    task = memory_task(examples=64, lengths=(4, 16))
+    padding: list[float] = []
+    seen: list[list[int]] = []
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        batch = task.collate(rows)
+        padding.append(1.0 - batch["attention_mask"].float().mean().item())
+        seen.append([row["input_ids"][1] for row in rows])
+        return batch
+
+    watched = Task("memory", task.train, task.evaluation, 3, "accuracy", collate, task.words)
+    fine_tune(bert(), watched, TrainingSettings(steps=16, batch_size=8, by_length=by_length))
+    assert (np.mean(padding) < 0.1) == by_length
+    first, second = (np.sort(np.concatenate(epoch)) for epoch in (seen[:8], seen[8:]))
+    np.testing.assert_array_equal(first, second)
+    assert seen[:8] != seen[8:]
