@@ -154,11 +154,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     started = time.perf_counter()
-    rows: list[dict[str, Any]] = []
-    for mode in options.modes.split(","):
-        rows += rows_of(options, mode)
-        if options.device.type == "cuda":
-            torch.cuda.empty_cache()
     name = (
         torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else platform.processor() or "CPU"
     )
@@ -171,22 +166,30 @@ def main() -> None:
         "batch": options.batch,
         "tokens": options.tokens,
         "steps": options.steps,
-        "seconds": time.perf_counter() - started,
     }
-    table = Table(
-        title=f"Training step, {options.layers} x {options.hidden}, {options.batch} x {options.tokens}: {name}"
-    )
+    rows: list[dict[str, Any]] = []
+    for mode in options.modes.split(","):  # shown and saved as they come: compiling may outlast a limit of time
+        found = rows_of(options, mode)
+        rows += found
+        show(found, f"Training step, {options.layers} x {options.hidden}, {options.batch} x {options.tokens}: {name}")
+        if options.out:
+            facts = {**about, "seconds": time.perf_counter() - started}
+            options.out.write_text(json.dumps({"about": facts, "rows": rows}, indent=1))
+        if options.device.type == "cuda":
+            torch.cuda.empty_cache()
+    print(f"target: market at most {TARGET:.0%} over dense; {time.perf_counter() - started:.0f} s in all")
+
+
+def show(rows: list[dict[str, Any]], title: str) -> None:
+    """Print the rows of one mode."""
+    table = Table(title=title)
     for column in ("mode", "model", "agents", "ms (quartiles)", "over dense"):
         table.add_column(column, justify="left" if column in ("mode", "model") else "right")
     for row in rows:
         quartiles = f"{row['median_ms']:.2f} ({row['lower_quartile_ms']:.2f}-{row['upper_quartile_ms']:.2f})"
         over = "" if row["model"].startswith("dense") else f"{row['overhead']:+.1%}"
         table.add_row(row["mode"], row["model"], str(row["agents"] or ""), quartiles, over)
-    console = Console()
-    console.print(table)
-    console.print(f"target: market at most {TARGET:.0%} over dense; {about['seconds']:.0f} s in all")
-    if options.out:
-        options.out.write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    Console().print(table)
 
 
 if __name__ == "__main__":
