@@ -1,6 +1,6 @@
 """What wealth, its tax and a tax on concentration do to which heads survive: a small BERT on the embedded task.
 
-    python benchmarks/wealth_and_heads.py [--seeds 2] [--steps 300]
+    python benchmarks/wealth_and_heads.py [--seeds 3] [--steps 300]
 
 Each row trains `small_bert` under one set of incentives, with the same data and steps, and looks at it at two budgets:
 accuracy; heads left; layers that lost all heads; Gini of use over layers (as fractions of what each could use); Gini of
@@ -33,7 +33,7 @@ RULES = {
 def main() -> None:
     """Train and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
     rows = []
