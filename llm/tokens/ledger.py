@@ -1,0 +1,149 @@
+"""What was bought in a forward pass: which tokens, at which layer, at what price, and what it computed."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from walras.llm.errors import CouplingError
+from walras.llm.tokens.market import Purchase
+from walras.market import InvalidInputError
+
+__all__ = ["Batch", "Ledger", "Pass", "Recording", "Work", "batch_of"]
+
+
+class Batch(NamedTuple):
+    """The tokens of a forward pass.
+
+    Attributes
+    ----------
+    numbers
+        Token numbers, shape (sequences, tokens); None where the model was called with embeddings.
+    real
+        False for padding, shape (sequences, tokens).
+    first
+        Position of the first token: how many stand in the cache before it.
+    """
+
+    numbers: Tensor | None
+    real: Tensor
+    first: int
+
+
+class Work(NamedTuple):
+    """What a layer computed: sequences, tokens, keys that a query saw, and places taken through the layer, each."""
+
+    sequences: int
+    tokens: int
+    keys: int
+    places: int
+
+
+@final
+@dataclass
+class Pass:
+    """The purchases of one forward pass, by the layers' numbers."""
+
+    batch: Batch
+    purchases: dict[int, tuple[Purchase, Work]] = field(default_factory=dict)
+
+    def frame(self, number: int) -> pd.DataFrame:
+        """Give a row per real token and layer."""
+        real = self.batch.real.cpu().numpy()
+        sequence, place = np.nonzero(real)
+        numbers = self.batch.numbers
+        token = np.full(len(place), -1) if numbers is None else numbers.cpu().numpy()[sequence, place]
+        tables = []
+        for layer, (purchase, _) in self.purchases.items():
+            valuations, shares, price = (tensor.double().cpu().numpy() for tensor in purchase)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "forward_pass": number,
+                        "sequence": sequence,
+                        "position": self.batch.first + place,
+                        "token": token,
+                        "layer": layer,
+                        "valuation": valuations[sequence, place],
+                        "price": price[sequence],
+                        "share": shares[sequence, place],
+                        "bought": purchase.bought.cpu().numpy()[sequence, place],
+                    }
+                )
+            )
+        return pd.concat(tables, ignore_index=True)
+
+
+class Recording:
+    """The purchases of several forward passes, one behind the other."""
+
+    def __init__(self) -> None:
+        self.passes: list[Pass] = []
+
+    def frame(self) -> pd.DataFrame:
+        """Give a row per real token, layer and forward pass; the columns are those of `TokenEconomy.purchases`."""
+        tables = [each.frame(number) for number, each in enumerate(self.passes) if each.purchases]
+        if not tables:
+            raise CouplingError("Nothing was sold while this was recorded: run a forward pass inside.")
+        return pd.concat(tables, ignore_index=True)
+
+
+@final
+class Ledger:
+    """The last forward pass, and the recording that it belongs to, if there is one."""
+
+    def __init__(self) -> None:
+        self.last: Pass | None = None
+        self.recording: Recording | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the last pass behind when the model is copied or pickled."""
+        return {"last": None, "recording": None}
+
+    def open(self, batch: Batch) -> None:
+        """Begin a forward pass."""
+        self.last = Pass(batch)
+        if self.recording is not None:
+            self.recording.passes.append(self.last)
+
+    def enter(self, layer: int, purchase: Purchase, work: Work) -> None:
+        """Write down what a layer sold, detached."""
+        if self.last is not None:
+            self.last.purchases[layer] = (Purchase(*(tensor.detach() for tensor in purchase)), work)
+
+    def sold(self) -> Pass:
+        """Give the last forward pass, or raise if there was none."""
+        if self.last is None or not self.last.purchases:
+            raise CouplingError("Nothing was sold yet: run a forward pass first.")
+        return self.last
+
+
+def batch_of(named: dict[str, Any]) -> Batch:
+    """Read the tokens from what the base model is called with.
+
+    Raises
+    ------
+    InvalidInputError
+        No tokens, or an attention mask that does not say which tokens are padding.
+    """
+    numbers, embeddings = named.get("input_ids"), named.get("inputs_embeds")
+    tokens = numbers if numbers is not None else embeddings
+    if tokens is None:
+        raise InvalidInputError("The model was called with neither input_ids nor inputs_embeds.")
+    shape = tuple(tokens.shape[:2])
+    mask = named.get("attention_mask")
+    if mask is None:
+        real = torch.ones(shape, dtype=torch.bool, device=tokens.device)
+    elif isinstance(mask, Tensor) and mask.ndim == 2 and mask.shape[0] == shape[0] and mask.shape[1] >= shape[1]:
+        real = mask[:, mask.shape[1] - shape[1] :].to(tokens.device).bool()  # those before stand in the cache
+    else:
+        got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise InvalidInputError(
+            f"attention_mask must have shape (sequences, tokens), 0 for padding, so that padding buys nothing; got "
+            f"{got} for tokens of shape {shape}."
+        )
+    cache = named.get("past_key_values")
+    return Batch(numbers, real, 0 if cache is None else int(cache.get_seq_length()))

@@ -1,0 +1,177 @@
+"""The market of one layer: tokens bid for its processing.
+
+A token's valuation is linear in its normalised hidden state, `v = w . LayerNorm(h)` (plus a constant, where tokens may
+stay out although there is room). In each sequence the layer sells a fraction of the real tokens' number, one unit a
+token; padding is absent. Who clears it:
+
+==================  ======================================================================================
+training            the smooth mechanism, sequence by sequence: shares in [0, 1] that use the capacity exactly
+evaluation          bidirectional models: whole tokens, sequence by sequence, in descending order of bid
+                    causal models: the posted price; a token buys if it bids that much
+==================  ======================================================================================
+
+The posted price follows those at which whole tokens clear the market of a training batch, all its sequences together.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from walras.llm.tokens.config import TokenConfig
+from walras.market import FixedSupply, LinearDemand, LogitDemand, PostedPrice, StepDemand
+from walras.market.operators import compile_mechanism
+
+__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SOFT", "Purchase", "TokenMarket"]
+
+SOFT, HARD, POSTED, POOLED, OPEN = "soft", "hard", "posted", "pooled", "open"
+
+
+class Purchase(NamedTuple):
+    """What a layer sold.
+
+    Attributes
+    ----------
+    valuations
+        Money per token's processing, shape (sequences, tokens); NaN where nobody was asked.
+    shares
+        Bought share of the processing, in [0, 1], shape (sequences, tokens); 0 for padding.
+    price
+        What it cleared at, or was posted at, shape (sequences,).
+    """
+
+    valuations: Tensor
+    shares: Tensor
+    price: Tensor
+
+    @property
+    def bought(self) -> Tensor:
+        """Whether each token bought most of its processing, shape (sequences, tokens)."""
+        # What is not a number counts as bought: a broken hidden state goes through the layer, as in the dense model.
+        return ~(self.shares <= 0.5)
+
+
+class TokenMarket(nn.Module):
+    """Bidder, market and posted price of one layer.
+
+    Parameters
+    ----------
+    hidden_size
+        Features of the residual stream.
+    config
+        The rules.
+    capacity
+        Fraction of a sequence's real tokens that is for sale.
+
+    Attributes
+    ----------
+    posted_price
+        Buffer, NaN until it is learned or calibrated.
+    updates
+        Buffer: how many prices it is a mean of.
+    """
+
+    posted_price: Tensor
+    updates: Tensor
+
+    def __init__(self, hidden_size: int, config: TokenConfig, capacity: float) -> None:
+        super().__init__()
+        mechanism = config.mechanism
+        assert isinstance(mechanism.supply, FixedSupply)
+        self.soft = compile_mechanism(mechanism, hard=config.straight_through)
+        self.hard = compile_mechanism(replace(mechanism, demand=StepDemand(divisible=False)))
+        self.posted = compile_mechanism(replace(mechanism, supply=PostedPrice(0.0), demand=StepDemand()))
+        self.capacity = capacity
+        self.temperature = _scale_of(mechanism.demand)
+        self.momentum = config.price_momentum
+        # Normalised features have unit variance, and so do the first bids.
+        self.weight = nn.Parameter(torch.randn(1, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(1)) if mechanism.supply.free_disposal else None
+        self.register_buffer("posted_price", torch.tensor(float("nan")))
+        self.register_buffer("updates", torch.tensor(0))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "TokenMarket":  # noqa: FBT001, FBT002 (torch's signature)
+        """Follow the model to another device, but keep the price exact: rounded, it would serve other tokens."""
+        exact = self.posted_price
+        super()._apply(fn, recurse)
+        self.posted_price = exact.to(self.posted_price.device)
+        return self
+
+    def valuations(self, hidden: Tensor) -> Tensor:
+        """Give what each token bids, shape (sequences, tokens), float32, from (sequences, tokens, features)."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            features = nn.functional.layer_norm(hidden.float(), hidden.shape[-1:])
+            bias = None if self.bias is None else self.bias.float()
+            return nn.functional.linear(features, self.weight.float(), bias).squeeze(-1)
+
+    def forward(self, hidden: Tensor, real: Tensor, mode: str) -> Purchase:
+        """Clear.
+
+        Parameters
+        ----------
+        hidden
+            Hidden states before the layer, shape (sequences, tokens, features).
+        real
+            False for padding, shape (sequences, tokens).
+        mode
+            `SOFT`, `HARD`, `POSTED`, `POOLED` (whole tokens, all sequences in one market, whose price is learned), or
+            `OPEN` (everyone is served, and nobody asked).
+        """
+        if mode == OPEN:
+            unknown = torch.full(real.shape, torch.nan, device=real.device)
+            return Purchase(unknown, real.float(), unknown[:, 0])
+        if mode == SOFT:
+            valuations = self.valuations(hidden)
+            sold = self.soft(
+                valuations, self._costs(valuations), supply=self._supply(real).float(), mask=real, **self._scale()
+            )
+            if self.training:
+                self.learn_price(valuations.detach(), real)
+            return Purchase(valuations.detach(), sold.allocation, sold.price.detach())
+        with torch.no_grad():
+            valuations = self.valuations(hidden)
+            if mode == POSTED:
+                price = self.posted_price.expand(len(real))
+                sold = self.posted(valuations, self._costs(valuations), supply=price, mask=real)
+            elif mode == HARD:
+                sold = self.hard(valuations, self._costs(valuations), supply=self._supply(real), mask=real)
+            else:
+                price = self.learn_price(valuations, real).expand(len(real))
+                sold = self.posted(valuations, self._costs(valuations), supply=price, mask=real)
+            return Purchase(valuations, sold.allocation, sold.price)
+
+    @torch.no_grad()
+    def learn_price(self, valuations: Tensor, real: Tensor) -> Tensor:
+        """Move the posted price towards the one at which a batch clears as one market, and give the latter."""
+        bids, present = valuations.reshape(-1), real.reshape(-1)
+        price = self.hard(bids, self._costs(bids), supply=self._supply(present), mask=present).price
+        # The mean of the first prices, and later a moving one; a batch without an answer changes nothing.
+        usable = price.isfinite()
+        weight = (1.0 / (self.updates + 1.0)).clamp(min=1.0 - self.momentum)
+        last = torch.where(self.updates > 0, self.posted_price, price)
+        moved = torch.lerp(last, price.to(last), weight)
+        self.posted_price.copy_(torch.where(usable, moved, self.posted_price))
+        self.updates.add_(usable.to(self.updates.dtype))
+        return price
+
+    def forget_price(self) -> None:
+        """Post no price until one is learned."""
+        self.posted_price.fill_(float("nan"))
+        self.updates.zero_()
+
+    def _supply(self, real: Tensor) -> Tensor:
+        return self.capacity * real.sum(-1).double()
+
+    def _costs(self, valuations: Tensor) -> Tensor:
+        return torch.ones_like(valuations[..., :1]).expand_as(valuations).detach()
+
+    def _scale(self) -> dict[str, float]:
+        return {"temperature": self.temperature}
+
+
+def _scale_of(demand: object) -> float:
+    match demand:
+        case LogitDemand(temperature=scale) | LinearDemand(width=scale):
+            return scale
+    raise TypeError(f"smooth demand expected, got {demand!r}")
