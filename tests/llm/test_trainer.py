@@ -14,7 +14,7 @@ from walras.llm.distillation import hidden_states_distance, logits_distance
 from walras.llm.tasks import Examples, Task
 from walras.llm.tasks.buckets import LengthBuckets
 from walras.llm.training import TrainingSettings, fine_tune
-from walras.market import CapacityMarket, InvalidInputError, LogitDemand, PostedPrice
+from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LinearDemand, LogitDemand, PostedPrice
 
 SCHEDULE = ElasticBudget(lowest=0.3, warm_up=0.0, draws=1, seed=5)
 BOTH = Distillation(logits_weight=0.7, layers_weight=0.3, task_weight=0.5, temperature=2.0)
@@ -244,7 +244,8 @@ def test_elastic_steps_compile_without_a_break() -> None:
     model, batch = bert().train(), tokens()
     model.bert.encoder.layer = model.bert.encoder.layer[:1]  # compiling takes seconds a layer
     model.config.num_hidden_layers = 1
-    economy = attach(model, EconomyConfig(budget=0.6))
+    # On a CPU the solver is compiled too, and linear demand's is the shorter one.
+    economy = attach(model, EconomyConfig(CapacityMarket(FixedSupply(0.6), LinearDemand(1.0))))
     random_bids(economy)
     callback = economy.callback(SCHEDULE)
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
