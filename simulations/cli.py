@@ -17,6 +17,7 @@ from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
 from walras.simulations.commands.frontier import frontier
 from walras.simulations.commands.report import report
+from walras.simulations.commands.scarcity import scarcity
 from walras.simulations.commands.simulate import simulate, sweep
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
         raise typer.Exit
 
 
-for _command in (simulate, sweep, calibrate, frontier, report, experiments):
+for _command in (simulate, sweep, calibrate, frontier, scarcity, report, experiments):
     app.command()(_command)
 app.command("app")(watch)
 
