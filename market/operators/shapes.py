@@ -18,6 +18,8 @@ def broadcast_shape(*shapes: Sequence[int]) -> tuple[int, ...]:
     RuntimeError
         If they do not fit, as `torch.broadcast_shapes` does.
     """
+    if torch.compiler.is_compiling():  # sizes may be symbols, and the call costs nothing at run time
+        return tuple(torch.broadcast_shapes(*(tuple(shape) for shape in shapes)))
     longest = max(shapes, key=len)
     sizes = list(longest)
     for shape in shapes:

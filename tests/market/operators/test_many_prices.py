@@ -281,6 +281,7 @@ def test_transforms_and_shorter_types(operator: nn.Module, call: Callable, batch
     for row in range(3):
         for got, expected in zip(call(operator, batch[row]), whole, strict=True):
             torch.testing.assert_close(got, expected[row], rtol=1e-6, atol=1e-9)
+    torch.compiler.reset()
     graph = torch.compile(lambda v: call(operator, v)[0], fullgraph=True, backend="aot_eager")
     leaves = [batch.clone().requires_grad_() for _ in range(2)]
     gradients = [

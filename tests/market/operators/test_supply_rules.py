@@ -236,6 +236,7 @@ def test_vmap_is_a_loop_and_jacobians_too(name: str) -> None:
 
 def test_a_supply_curve_compiles_into_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve_allocation, "_STEPS", 3)  # each step is compiled
+    torch.compiler.reset()
     operator = compile_mechanism(CapacityMarket(ElasticSupply(2.0, 0.5, 0.7), LogitDemand(0.2), AdValoremTax(0.1)))
     values, costs = torch.tensor(VALUATIONS[:3]), torch.tensor(COSTS[:3])
     graph = torch.compile(operator, fullgraph=True, backend="eager")
