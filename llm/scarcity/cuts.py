@@ -8,7 +8,7 @@ for attention that has to be concentrated. Tokens that are dropped are seen by n
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ def tempered(model: PreTrainedModel, temperature: float) -> Iterator[None]:
         If a layer's attention does not keep its scale where it can be changed.
     """
     modules = _attention_modules(model)
-    scales = [module.scaling for module in modules]
+    scales = [float(module.scaling) for module in modules]
     try:
         for module, scale in zip(modules, scales, strict=True):
             module.scaling = scale / temperature
@@ -155,8 +155,8 @@ def shuffled_layers(model: PreTrainedModel, economy: ModelEconomy, rng: Generato
             layers[place] = layer
 
 
-def _attention_modules(model: PreTrainedModel) -> list[nn.Module]:
-    found = []
+def _attention_modules(model: PreTrainedModel) -> list[Any]:
+    found: list[Any] = []
     for sublayer in sublayers_of(model):
         if isinstance(sublayer.names, Attention):
             module = sublayer.module.get_submodule(sublayer.names.module)

@@ -4,7 +4,7 @@ The unit is a text: draws of heads or tokens are averaged within it first, and i
 with other texts, not with other draws or models.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -94,15 +94,19 @@ def effects(shifts: pd.DataFrame, rng: Generator, *, resamples: int = RESAMPLES)
     missing = {*_CELL, "text", "draw", "layers", *OUTCOMES} - set(shifts.columns)
     if missing:
         raise InvalidInputError(f"shifts lacks the columns {sorted(missing)}.")
-    by_draw = shifts[shifts["layers"] == IN_ORDER].groupby([*_CELL, "draw"])[list(OUTCOMES)].mean()
-    by_text = shifts.groupby(["layers", *_CELL, "text"], sort=False)[list(OUTCOMES)].mean().unstack("text")
-    if by_text.isna().any().any():
-        raise InvalidInputError("shifts lacks some texts under some cuts: give all rows of the study.")
-    rows = [
-        {**dict(zip(_CELL, cell, strict=True)), **_effect(by_text, by_draw, cell, outcome, rng, resamples)}
-        for cell in by_text.loc[IN_ORDER].index
-        for outcome in OUTCOMES
-    ]
+    by_draw = shifts[shifts["layers"] == IN_ORDER].groupby([*_CELL, "draw"], sort=False)[list(OUTCOMES)].mean()
+    by_text = shifts.groupby(["layers", *_CELL, "text"], sort=False)[list(OUTCOMES)].mean()
+    rows = []
+    for outcome in OUTCOMES:
+        wide = by_text[outcome].unstack("text")
+        if wide.isna().any(axis=None):
+            raise InvalidInputError("shifts lacks some texts under some cuts: give all rows of the study.")
+        samples = dict(zip(wide.index, wide.to_numpy(dtype=np.float64), strict=True))
+        draws = by_draw[outcome].groupby(level=_CELL, sort=False).agg(["min", "max"])
+        for cell, (lowest, highest) in zip(draws.index, draws.to_numpy(dtype=np.float64), strict=True):
+            facts = dict(zip(_CELL, cell, strict=True))
+            effect = _effect(samples, cell, rng, resamples)
+            rows.append({**facts, "outcome": outcome, **effect, "draws_low": lowest, "draws_high": highest})
     table = pd.DataFrame(rows)
     real = table["value"] != RANDOM
     table["p_holm"] = np.nan
@@ -128,23 +132,21 @@ def overall_verdict(table: pd.DataFrame, *, part: str, tokens: str = ORDINARY, v
 
 
 def _effect(
-    by_text: pd.DataFrame, by_draw: pd.DataFrame, cell: tuple[object, ...], outcome: str, rng: Generator, resamples: int
-) -> dict[str, object]:
-    changes = by_text.loc[(IN_ORDER, *cell), outcome].to_numpy(dtype=np.float64)
-    at_random = by_text.loc[(IN_ORDER, *cell[:3], RANDOM, cell[4]), outcome].to_numpy(dtype=np.float64)
-    shuffled = by_text.loc[(SHUFFLED, *cell), outcome].to_numpy(dtype=np.float64)
-    samples = np.stack([changes, changes - at_random, changes - shuffled], axis=1)
+    by_text: dict[Any, NDArray[np.float64]], cell: tuple[Any, ...], rng: Generator, resamples: int
+) -> dict[str, float]:
+    cut, level, tokens, _, part = cell
+    changes = by_text[(IN_ORDER, *cell)]
+    at_random = by_text[(IN_ORDER, cut, level, tokens, RANDOM, part)]
+    samples = np.stack([changes, changes - at_random, changes - by_text[(SHUFFLED, *cell)]], axis=1)
     low, high = bootstrap_means(samples, rng, resamples=resamples)
-    spread = changes.std(ddof=1)
-    draws = by_draw.loc[cell, outcome]
+    spread = float(changes.std(ddof=1))
     moves = spread > 0.0
     return {
-        "outcome": outcome,
         "texts": len(changes),
-        "mean": changes.mean(),
+        "mean": float(changes.mean()),
         "low": low[0],
         "high": high[0],
-        "effect_size": changes.mean() / spread if moves else 0.0,
+        "effect_size": float(changes.mean()) / spread if moves else 0.0,
         "p": float(stats.ttest_1samp(changes, 0.0).pvalue) if moves else 1.0,
         "above_random": samples[:, 1].mean(),
         "above_random_low": low[1],
@@ -152,14 +154,12 @@ def _effect(
         "above_shuffled": samples[:, 2].mean(),
         "above_shuffled_low": low[2],
         "above_shuffled_high": high[2],
-        "draws_low": draws.min(),
-        "draws_high": draws.max(),
     }
 
 
 def _verdicts(table: pd.DataFrame) -> pd.Series:
-    adjusted = table[table["outcome"] == "adjusted_correlation"].set_index(_CELL)["low"]
-    own = table.set_index(_CELL).index.map(adjusted).to_numpy(dtype=np.float64)
+    adjusted = table[table["outcome"] == "adjusted_correlation"].set_index(_CELL)["low"].to_dict()
+    own = np.array([adjusted[cell] for cell in table.set_index(_CELL).index])
     towards = (
         (table["mean"] > 0.0)
         & (table["p_holm"] < 0.05)

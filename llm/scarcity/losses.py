@@ -58,7 +58,7 @@ def prediction_losses(
     if logits is None or (objective == LABEL) != (logits.ndim == 2):
         raise CouplingError(f"{type(model).__name__} does not predict {objective}s: it has another head, or none.")
     losses = torch.full(tokens.shape, torch.nan, dtype=torch.float32, device=tokens.device)
-    if objective == LABEL:
+    if objective == LABEL and batch.labels is not None:
         losses[:, 0] = functional.cross_entropy(logits.float(), batch.labels, reduction="none")
     elif objective == CAUSAL:
         predicts = visible[:, :-1] & visible[:, 1:]

@@ -76,12 +76,12 @@ def print_effects(effects: "pd.DataFrame", console: "Console") -> None:
         table = Table(
             box=None, padding=(0, 2, 0, 0), pad_edge=False, title=f"{part}: {overall_verdict(effects, part=part)}"
         )
-        for column in ("cut", "level", "change, % points", "d", "p (Holm)", "attention goes"):
-            table.add_column(column, justify="left" if column in ("cut", "attention goes") else "right")
-        for row in shown.itertuples():
-            interval = f"{100 * row.mean:+.2f} [{100 * row.low:+.2f}, {100 * row.high:+.2f}]"
-            numbers = (f"{row.level:g}", interval, f"{row.effect_size:+.2f}", f"{row.p_holm:.2g}")
-            table.add_row(row.cut, *numbers, row.verdict)
+        for column in ("cut", "level", "change, points", "d", "p", "goes"):
+            table.add_column(column, justify="left" if column in ("cut", "goes") else "right")
+        for row in shown.to_dict("records"):
+            interval = f"{100 * row['mean']:+.2f} [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+            numbers = (f"{row['level']:g}", interval, f"{row['effect_size']:+.2f}", f"{row['p_holm']:.2g}")
+            table.add_row(str(row["cut"]), *numbers, str(row["verdict"]))
         console.print(table, highlight=False)
 
 
