@@ -86,7 +86,7 @@ def checked_capacities(capacity: float | tuple[float, ...], layers: int) -> tupl
     return numbers
 
 
-def _layers(layers: tuple[int, ...]) -> tuple[int, ...]:
+def _layers(layers: object) -> tuple[int, ...]:
     if isinstance(layers, str) or not isinstance(layers, tuple | list | range) or not layers:
         raise InvalidInputError(f"TokenConfig.layers must be a tuple of numbers of layers, got {layers!r}.")
     numbers = tuple(whole_number("TokenConfig.layers", layer, minimum=0) for layer in layers)

@@ -141,7 +141,7 @@ class TokenEconomy:
         for number, market in zip(self.layers, self.markets, strict=True):
             attention = layers[number][0]
             forward = SkippingForward(attention.module, number, market, KeyValues(attention), self.markets)
-            attention.module.forward = forward  # type: ignore[assignment]
+            attention.module.forward = forward
         self._hook = model.base_model.register_forward_pre_hook(_ReadTokens(self.markets), with_kwargs=True)
         self._attached = True
         SaveWithMarket.put(model)
@@ -202,8 +202,8 @@ class TokenEconomy:
             if number not in self.layers:
                 raise InvalidInputError(f"Layer {number} has no market; those that have one are {self.layers}.")
             market = self.markets.markets[self.layers.index(number)]
-            market.posted_price.fill_(finite_number("price", price))  # type: ignore[operator,union-attr]
-            market.updates.fill_(1)  # type: ignore[operator,union-attr]
+            market.posted_price.fill_(finite_number("price", price))  # type: ignore[operator]
+            market.updates.fill_(1)  # type: ignore[operator]
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Mapping[str, Tensor]]) -> dict[int, float]:
@@ -362,8 +362,8 @@ def _layers_of(model: PreTrainedModel) -> list[tuple[Sublayer, Sublayer]]:
         raise CouplingError("The model's tokens have a market already: detach() it first, or use set_capacity().")
     if getattr(model.config, "walras", None):
         raise CouplingError("The model was exported by walras: attach to the whole model that it came from.")
-    if any(hasattr(module, MARKETS_NAME) for module in model.modules()):
-        raise CouplingError("A part of the model has a market of tokens already: detach() it first.")
+    if any(isinstance(module.__dict__.get("forward"), SkippingForward) for module in model.modules()):
+        raise CouplingError("Layers belong to a market of tokens of a part of the model, or its whole: detach() it.")
     model_type = model.config.model_type
     if model_type not in SUPPORTED:
         raise UnsupportedModelError(

@@ -79,10 +79,12 @@ class WithOthers:
         Where each token stands among buyers and then others, shape (sequences, tokens).
     cache
         The model's own, if it has one.
+    length
+        How many keys queries see at most: a static cache gives more than it holds. None for all that it gives.
     """
 
-    def __init__(self, others: tuple[Tensor, Tensor], places: Tensor, cache: Any) -> None:
-        self.others, self.places, self.cache = others, places, cache
+    def __init__(self, others: tuple[Tensor, Tensor], places: Tensor, cache: Any, length: int | None) -> None:
+        self.others, self.places, self.cache, self.length = others, places, cache, length
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *rest: Any, **named: Any) -> tuple[Tensor, Tensor]:
         """Take the buyers' keys and values; give everyone's, in the order of the text."""
@@ -92,7 +94,8 @@ class WithOthers:
         ]
         if self.cache is None:
             return everyone[0], everyone[1]
-        return self.cache.update(*everyone, layer, *rest, **named)
+        keys, values = self.cache.update(*everyone, layer, *rest, **named)
+        return keys[:, :, : self.length], values[:, :, : self.length]
 
 
 class BuyersOnly:

@@ -133,17 +133,24 @@ def batch_of(named: dict[str, Any]) -> Batch:
     tokens = numbers if numbers is not None else embeddings
     if tokens is None:
         raise InvalidInputError("The model was called with neither input_ids nor inputs_embeds.")
-    shape = tuple(tokens.shape[:2])
-    mask = named.get("attention_mask")
-    if mask is None:
-        real = torch.ones(shape, dtype=torch.bool, device=tokens.device)
-    elif isinstance(mask, Tensor) and mask.ndim == 2 and mask.shape[0] == shape[0] and mask.shape[1] >= shape[1]:
-        real = mask[:, mask.shape[1] - shape[1] :].to(tokens.device).bool()  # those before stand in the cache
-    else:
-        got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
-        raise InvalidInputError(
-            f"attention_mask must have shape (sequences, tokens), 0 for padding, so that padding buys nothing; got "
-            f"{got} for tokens of shape {shape}."
-        )
     cache = named.get("past_key_values")
-    return Batch(numbers, real, 0 if cache is None else int(cache.get_seq_length()))
+    first = 0 if cache is None else int(cache.get_seq_length())
+    return Batch(numbers, _real(named.get("attention_mask"), tokens, first), first)
+
+
+def _real(mask: object, tokens: Tensor, first: int) -> Tensor:
+    """Tell real tokens from padding, shape (sequences, tokens)."""
+    sequences, count = tokens.shape[:2]
+    if mask is None:
+        return torch.ones((sequences, count), dtype=torch.bool, device=tokens.device)
+    if isinstance(mask, Tensor) and mask.ndim == 2 and mask.shape[0] == sequences and mask.shape[1] >= count:
+        return mask[:, mask.shape[1] - count :].to(tokens.device).bool()  # those before stand in the cache
+    if isinstance(mask, Tensor) and mask.ndim == 4 and mask.shape[2] == count and mask.shape[3] >= first + count:
+        # Generation with a static cache makes the mask of scores itself: a real token sees itself, padding does not.
+        own = mask[:, 0, :, first : first + count].diagonal(dim1=-2, dim2=-1).expand(sequences, -1)
+        return own if own.dtype == torch.bool else own > -1.0
+    got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+    raise InvalidInputError(
+        "attention_mask must have shape (sequences, tokens), 0 for padding, so that padding buys nothing; got "
+        f"{got} for {sequences} sequences of {count} tokens."
+    )

@@ -27,6 +27,8 @@ __all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SOFT", "Purchase", "TokenMarket"
 
 SOFT, HARD, POSTED, POOLED, OPEN = "soft", "hard", "posted", "pooled", "open"
 
+_ROUNDING = 1e-4
+
 
 class Purchase(NamedTuple):
     """What a layer sold.
@@ -131,15 +133,17 @@ class TokenMarket(nn.Module):
             return Purchase(valuations.detach(), sold.allocation, sold.price.detach())
         with torch.no_grad():
             valuations = self.valuations(hidden)
-            if mode == POSTED:
-                price = self.posted_price.expand(len(real))
-                sold = self.posted(valuations, self._costs(valuations), supply=price, mask=real)
-            elif mode == HARD:
+            if mode == HARD:
                 sold = self.hard(valuations, self._costs(valuations), supply=self._supply(real), mask=real)
-            else:
-                price = self.learn_price(valuations, real).expand(len(real))
-                sold = self.posted(valuations, self._costs(valuations), supply=price, mask=real)
-            return Purchase(valuations, sold.allocation, sold.price)
+                return Purchase(valuations, sold.allocation, sold.price)
+            price = self.posted_price if mode == POSTED else self.learn_price(valuations, real)
+            # Equal tokens bid alike at early layers, and the price may be their very bid: all of them buy, whichever
+            # way their sums were rounded, in a prompt as in the step of a generation.
+            indifferent = price - _ROUNDING * price.abs().clamp(min=1.0)
+            shares = self.posted(
+                valuations, self._costs(valuations), supply=indifferent.expand(len(real)), mask=real
+            ).allocation
+            return Purchase(valuations, shares, price.expand(len(real)))
 
     @torch.no_grad()
     def learn_price(self, valuations: Tensor, real: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class SaveWithMarket:
     def put(cls, model: PreTrainedModel) -> None:
         """Warn from now on, unless an economy of heads does so already."""
         if "save_pretrained" not in model.__dict__:
-            model.save_pretrained = cls(model)  # type: ignore[method-assign]
+            model.save_pretrained = cls(model)
 
     @classmethod
     def take(cls, model: PreTrainedModel) -> None:

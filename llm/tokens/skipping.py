@@ -95,12 +95,14 @@ class SkippingForward:
         order = (~bought).sort(dim=-1, stable=True).indices  # (sequences, tokens)
         inside, outside = order[:, :places], order[:, places:]
         cache, positions = named.get("past_key_values"), named.get("position_embeddings")
+        stand_in: BuyersOnly | WithOthers | None
         if self.hall.visible == BUYERS:
             stand_in = self._without_others(bought.gather(1, inside), order, cache, past)
             mask = self._mask_of_buyers(hidden, named.get("attention_mask"), bought, inside, cache, past)
         else:
             others = self.keys(rows(hidden, outside), _rows_of_positions(positions, outside))
-            stand_in = WithOthers(others, order.argsort(-1), cache)
+            length = past + tokens if named.get("attention_mask") is None else None
+            stand_in = WithOthers(others, order.argsort(-1), cache, length)
             mask = self._rows_of_mask(hidden, named.get("attention_mask"), inside, past)
         if places == 0:  # nobody buys, and what the others leave in the cache must still be written
             if stand_in is not None and cache is not None:
@@ -146,7 +148,7 @@ class SkippingForward:
             columns = inside[:, None, None, :].expand(-1, seen.shape[1], inside.shape[1], -1)
             return _without(seen.gather(3, columns), ~of_buyers)
         held = _held_keys(cache, self.keys.number)
-        if held.shape[2] != past:
+        if held.shape[2] > past:  # a window of the last tokens is as good
             raise CouplingError(
                 f"visible='buyers' reads from the cache which tokens are absent, and {type(cache).__name__} holds "
                 f"{held.shape[2]} places for {past} tokens: use a DynamicCache, or visible='everyone'."

@@ -1,0 +1,188 @@
+"""What a market of tokens promises: it changes the model, is taken away without a trace, and sells its capacity."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.llm.models import logits_of, loss_of
+from tests.llm.tokens.models import EVERY_MODEL, MODELS, VISIBLE, attached, prompts
+from transformers import PreTrainedModel
+
+from walras.llm import EconomyConfig, GatedModelWarning, attach
+from walras.llm.tokens import attach_tokens
+from walras.market import CapacityMarket, FixedSupply, LinearDemand, LogitDemand
+
+CAPACITIES = (0.0, 0.2, 1 / 3, 0.5, 0.9)
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> PreTrainedModel:
+    return MODELS[request.param]()
+
+
+@pytest.mark.parametrize("mode", ["soft", "hard"])
+def test_a_market_changes_the_output(model: PreTrainedModel, mode: str) -> None:
+    base = logits_of(model, prompts())
+    attached(model).set_mode(mode)
+    assert (logits_of(model, prompts()) - base).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("visible", VISIBLE)
+@pytest.mark.parametrize("mode", ["soft", "hard", "open"])
+def test_full_capacity_equals_the_base_bit_for_bit(model: PreTrainedModel, mode: str, visible: str) -> None:
+    batch = prompts(padded=(4,))
+    base = logits_of(model, batch)
+    economy = attached(model, capacity=1.0, visible=visible)
+    economy.set_mode(mode)
+    assert torch.equal(logits_of(model, batch), base)
+    assert (economy.purchases()["share"] == 1.0).all()
+
+
+def test_open_mode_serves_everyone_at_any_capacity(model: PreTrainedModel) -> None:
+    base = logits_of(model, prompts())
+    economy = attached(model, capacity=0.2)
+    economy.set_mode("open")
+    assert torch.equal(logits_of(model, prompts()), base)
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_detached_equals_the_base_bit_for_bit(name: str) -> None:
+    model, batch = EVERY_MODEL[name](), prompts(padded=(4,))
+    base, before = logits_of(model, batch), copy.deepcopy(model.state_dict())
+    economy = attached(model)
+    assert not torch.equal(logits_of(model, batch), base)
+    assert economy.detach() is model
+    after = model.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+    assert torch.equal(logits_of(model, batch), base)
+    assert not model.base_model._forward_pre_hooks
+    assert "save_pretrained" not in model.__dict__
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_capacity_is_never_exceeded_in_any_sequence_and_padding_never_buys(capacity: float) -> None:
+    model, batch = MODELS["bert"](), prompts(batch=4, padded=(6, 3, 10))
+    economy = attached(model, capacity=capacity)
+    real = batch["attention_mask"].sum(-1).numpy()
+    logits_of(model, batch)
+    table = economy.purchases()
+    assert len(table) == 3 * real.sum()  # padding has no rows: it does not bid
+    sold = table.groupby(["layer", "sequence"])["bought"].sum().unstack().to_numpy()
+    assert (sold == np.floor(capacity * real + 1e-9)).all()
+    economy.set_mode("soft")
+    logits_of(model, batch)
+    used = economy.purchases().groupby(["layer", "sequence"])["share"].sum().unstack().to_numpy()
+    np.testing.assert_allclose(used, np.broadcast_to(capacity * real, used.shape), atol=1e-4)
+
+
+def test_each_layer_has_its_own_capacity() -> None:
+    model = MODELS["bert"]()
+    economy = attached(model, layers=(0, 2), capacity=(0.25, 0.75))
+    logits_of(model, prompts(length=12))
+    assert economy.flops().set_index("layer")["bought"].to_dict() == {0: 0.25, 2: 0.75}
+    economy.set_capacity(0.5)
+    logits_of(model, prompts(length=12))
+    assert economy.flops()["bought"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("demand", [LogitDemand(0.25), LinearDemand(1.0)])
+@pytest.mark.parametrize("visible", VISIBLE)
+@pytest.mark.parametrize("straight_through", [False, True])
+def test_gradients_reach_every_bidder(
+    model: PreTrainedModel, demand: LogitDemand | LinearDemand, visible: str, straight_through: bool
+) -> None:
+    mechanism = CapacityMarket(FixedSupply(0.5), demand)
+    economy = attached(model, mechanism=mechanism, visible=visible, straight_through=straight_through)
+    model.train()
+    loss_of(model).backward()
+    for market in economy.markets:
+        assert market.weight.grad is not None
+        assert market.weight.grad.abs().max() > 1e-6
+    whole = economy.purchases()["share"].isin((0.0, 1.0)).all()
+    assert whole == straight_through
+
+
+def test_the_gradient_of_a_bidder_is_that_of_the_loss() -> None:
+    model = MODELS["bert"]().double()
+    economy = attached(model, layers=(1,))
+    model.train()
+    weight = next(iter(economy.markets)).weight
+    loss_of(model).backward()
+    gradient = weight.grad.clone()
+    direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2), dtype=weight.dtype)
+    losses = []
+    for step in (2e-3, -2e-3):
+        with torch.no_grad():
+            weight += step * direction
+            losses.append(loss_of(model).item())
+            weight -= step * direction
+    assert abs(float((gradient * direction).sum())) > 1e-3
+    # The market clears in float32.
+    assert (losses[0] - losses[1]) / 4e-3 == pytest.approx(float((gradient * direction).sum()), rel=5e-3)
+
+
+def test_spare_capacity_is_not_sold_to_tokens_that_are_worth_less_than_nothing() -> None:
+    model = MODELS["bert"]()
+    economy = attached(
+        model, capacity=0.9, mechanism=CapacityMarket(FixedSupply(0.9, free_disposal=True), LogitDemand(0.25))
+    )
+    logits_of(model, prompts())
+    table = economy.purchases()
+    assert (table.loc[table["bought"], "valuation"] >= 0.0).all()
+    assert table["bought"].sum() < np.floor(0.9 * 11) * 3 * 3
+
+
+def test_a_token_that_bids_more_never_gets_less() -> None:
+    model = MODELS["bert"]()
+    economy = attached(model)
+    for mode in ("soft", "hard"):
+        economy.set_mode(mode)
+        logits_of(model, prompts())
+        for _, group in economy.purchases().groupby(["layer", "sequence"]):
+            assert group.sort_values("valuation")["share"].is_monotonic_increasing
+
+
+def test_copies_have_markets_of_their_own(model: PreTrainedModel) -> None:
+    economy = attached(model)
+    twin = copy.deepcopy(model)
+    rationed = logits_of(model, prompts())
+    assert torch.equal(logits_of(twin, prompts()), rationed)
+    economy.detach()
+    assert torch.equal(logits_of(twin, prompts()), rationed)
+
+
+def test_state_carries_bidders_and_prices(model: PreTrainedModel) -> None:
+    economy = attached(model, seed=1)
+    rationed, state = logits_of(model, prompts()), copy.deepcopy(economy.markets.state_dict())
+    economy.detach()
+    other = attach_tokens(model, economy.config)
+    other.markets.load_state_dict(state)
+    assert torch.equal(logits_of(model, prompts()), rationed)
+
+
+def test_heads_and_tokens_can_be_rationed_together() -> None:
+    model = MODELS["bert"]()
+    attached(model)
+    alone = logits_of(model, prompts())
+    heads = attach(model, EconomyConfig(budget=0.6))
+    assert not torch.equal(logits_of(model, prompts()), alone)
+    heads.detach()
+    assert torch.equal(logits_of(model, prompts()), alone)
+
+
+def test_saving_a_model_with_a_market_warns(model: PreTrainedModel, tmp_path: Path) -> None:
+    attached(model)
+    with pytest.warns(GatedModelWarning, match="market of tokens"):
+        model.save_pretrained(tmp_path)
+
+
+def test_bf16_keeps_the_price_exact() -> None:
+    model = MODELS["llama"]()
+    economy = attached(model)
+    prices = economy.prices
+    model.bfloat16()
+    assert economy.prices == prices
+    assert logits_of(model, prompts()).isfinite().all()
