@@ -40,6 +40,8 @@ REFERENCE = {
     "walras.llm": "llm.md",
     "walras.llm.analysis": "llm.md",
     "walras.llm.baselines": "baselines.md",
+    "walras.llm.tokens": "tokens.md",
+    "walras.llm.scarcity": "scarcity.md",
     "walras.simulations": "simulations.md",
     "walras.simulations.experiments": "experiments.md",
     "walras.simulations.calibration": "calibration.md",

@@ -18,7 +18,17 @@ from walras.llm.baselines.gradients import michel_importance, share_gradients
 from walras.llm.config import EconomyConfig
 from walras.llm.economy import ModelEconomy, attach
 from walras.llm.population import HEAD
-from walras.llm.scarcity.cuts import BY_LOT, TEMPERATURE, TOKENS, Cut, closing_heads, dropped_tokens, shuffled_layers
+from walras.llm.scarcity.cuts import (
+    BY_LOT,
+    LEAST,
+    MOST,
+    TEMPERATURE,
+    TOKENS,
+    Cut,
+    closing_heads,
+    dropped_tokens,
+    shuffled_layers,
+)
 from walras.llm.scarcity.cuts import tempered as at_the_temperature
 from walras.llm.scarcity.losses import hidden_groups, prediction_losses
 from walras.llm.scarcity.outcomes import PARTS, changes_of, concentration, movement_to_value
@@ -27,7 +37,7 @@ from walras.llm.scarcity.texts import CAUSAL, LABEL, MASKED, TextBatch, Texts, o
 from walras.llm.scarcity.values import TokenValues, token_values
 from walras.market import InvalidInputError
 
-__all__ = ["IN_ORDER", "SHUFFLED", "ScarcityTables", "scarcity_study"]
+__all__ = ["IN_ORDER", "SHUFFLED", "ScarcityTables", "cuts_of", "scarcity_study"]
 
 IN_ORDER, SHUFFLED = "in order", "shuffled"
 GRADIENT, SURPRISAL, RANDOM = "gradient x input", "surprisal", "random"
@@ -96,7 +106,8 @@ def scarcity_study(
     if not cuts or len(set(cuts)) < len(cuts):
         raise InvalidInputError(f"cuts must be one or more different cuts, got {list(cuts)}.")
     drawn, values_rng, hidden_rng, order_rng = rng.spawn(4)
-    worth = [_values(found, texts, number, values_rng) for number, found in _worth(model, texts, hidden_rng)]
+    found = token_values(model, texts, hidden_rng)
+    worth = [_values(of_text, texts, number, values_rng) for number, of_text in enumerate(found)]
     economy = attach(model, EconomyConfig(agents=(HEAD,)))
     try:
         economy.set_mode("open")
@@ -118,10 +129,6 @@ def scarcity_study(
     finally:
         economy.detach()
     return study.tables()
-
-
-def _worth(model: PreTrainedModel, texts: Texts, rng: Generator) -> Iterator[tuple[int, TokenValues]]:
-    return iter(enumerate(token_values(model, texts, rng)))
 
 
 def _values(found: TokenValues, texts: Texts, number: int, rng: Generator) -> dict[str, dict[str, NDArray[np.float64]]]:
@@ -285,8 +292,6 @@ def cuts_of(
     heads: Sequence[float], temperatures: Sequence[float], tokens: Sequence[float], *, draws: int
 ) -> tuple[Cut, ...]:
     """Give all cuts at some levels, with several draws of what is drawn."""
-    from walras.llm.scarcity.cuts import LEAST, MOST
-
     return (
         *(Cut(kind, level) for kind in (LEAST, MOST) for level in heads),
         *(Cut(BY_LOT, level, draw) for level in heads for draw in range(draws)),

@@ -68,7 +68,7 @@ def print_effects(effects: "pd.DataFrame", console: "Console") -> None:
     """Print, for each cut, how the share of the tokens highest in value changes, and the verdict."""
     from rich.table import Table
 
-    from walras.llm.scarcity.inference import overall_verdict
+    from walras.llm.scarcity import overall_verdict
 
     for part in ("total", "reallocation"):
         shown = effects.query("outcome == 'top_share' and tokens == 'ordinary' and value == 'gradient x input'")

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from transformers.utils.logging import disable_progress_bar
 
-from walras.llm.scarcity import scarcity_study
-from walras.llm.scarcity.inference import RESAMPLES, effects
+from walras.llm.scarcity import effects, scarcity_study
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 from walras.simulations.scarcity.config import ScarcityConfig
 
@@ -25,7 +24,7 @@ def run_scarcity_cell(config: ScarcityConfig, rng: Generator) -> Tables:
     -------
     Mapping
         `shifts`, `concentration`, `losses` and `whole` as in `ScarcityTables`, and `effects` (see
-        `walras.llm.scarcity.inference.effects`).
+        `walras.llm.scarcity.effects`).
     """
     disable_progress_bar()  # of loading: workers share the terminal
     loading, studying, resampling = rng.spawn(3)
@@ -36,7 +35,7 @@ def run_scarcity_cell(config: ScarcityConfig, rng: Generator) -> Tables:
         "concentration": found.concentration,
         "losses": found.losses,
         "whole": found.whole,
-        "effects": effects(found.shifts, resampling, resamples=RESAMPLES),
+        "effects": effects(found.shifts, resampling),
     }
 
 
