@@ -173,6 +173,11 @@ class TokenEconomy:
                 market.capacity = each
                 market.forget_price()
 
+    @property
+    def temperature(self) -> float:
+        """Scale of the demand rule (money per token)."""
+        return next(iter(self.markets)).temperature
+
     def set_temperature(self, temperature: float) -> None:
         """Set the scale of the demand rule (money per token), above 0, from the next forward pass on."""
         self._require_attached()
