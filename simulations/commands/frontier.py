@@ -1,6 +1,7 @@
 """`walras frontier`: score against compute, over methods, budgets and seeds; a run that resumes."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,14 +99,14 @@ def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, title=f"{scores['task'].iloc[0]}, over seeds")
     for column in ("method", "budget", "FLOPs, real tokens", scores["metric"].iloc[0], "of dense"):
         table.add_column(column, justify="left" if column == "method" else "right")
-    for row in frontier_summary(scores).itertuples():
-        interval = "" if row.half_width != row.half_width else f" ± {row.half_width:.3f}"
+    for row in frontier_summary(scores).to_dict("records"):
+        interval = "" if math.isnan(row["half_width"]) else f" ± {row['half_width']:.3f}"
         table.add_row(
-            row.method,
-            f"{row.budget:g}",
-            f"{row.real_flops_ratio:.3f}",
-            f"{row.score:.3f}{interval}",
-            f"{100 * row.kept:.1f} %",
+            row["method"],
+            f"{row['budget']:g}",
+            f"{row['real_flops_ratio']:.3f}",
+            f"{row['score']:.3f}{interval}",
+            f"{100 * row['kept']:.1f} %",
         )
     console.print(table, highlight=False)
 

@@ -90,7 +90,7 @@ def _anchors(tables: Tables) -> Sequence[Anchor]:
     """What holds at any scale: nobody uses more than its budget, and every budget has a row."""
     scores, cells = tables["scores"], tables["cells"]
     excess = float((scores["used"] - scores["budget"]).max())
-    asked = sum(1 if cell.method == DENSE else len(cell.budgets) for cell in cells.itertuples())
+    asked = sum(1 if row["method"] == DENSE else len(row["budgets"]) for row in cells.to_dict("records"))
     return (
         Anchor(
             "largest use above a budget (fraction of the agents' FLOPs)", 0.0, max(excess, 0.0), 1e-9, "closed form"
