@@ -82,7 +82,7 @@ def test_posting_the_caps_price_reproduces_its_allocation() -> None:
         (PriceCollar(0.9, 0.1, 0.7), lambda v, fits: fits & (v >= 0.1)),
         (PriceCollar(0.2, -0.1, 0.3), lambda v, fits: fits | (v > 0.3)),
     ],
-    ids=str,
+    ids=["posted", "free disposal", "floor binds", "ceiling binds"],
 )
 def test_whole_agents_follow_price_and_bounds(supply: Supply, expected: object) -> None:
     economy = economy_of(supply)
