@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from walras.llm.errors import CouplingError
 from walras.llm.scarcity.texts import CAUSAL, LABEL, TextBatch
 
-__all__ = ["hidden_groups", "prediction_losses"]
+__all__ = ["hidden_groups", "losses_of", "prediction_losses"]
 
 
 def hidden_groups(batch: TextBatch, groups: int, rng: Generator) -> Tensor:
@@ -57,6 +57,12 @@ def prediction_losses(
     logits = getattr(model(**given, attention_mask=visible.long(), **more), "logits", None)
     if logits is None or (objective == LABEL) != (logits.ndim == 2):
         raise CouplingError(f"{type(model).__name__} does not predict {objective}s: it has another head, or none.")
+    return losses_of(logits, batch, objective, visible, hidden)
+
+
+def losses_of(logits: Tensor, batch: TextBatch, objective: str, visible: Tensor, hidden: Tensor | None) -> Tensor:
+    """Give the loss (nats) of each prediction, as `prediction_losses`, from the model's logits."""
+    tokens = batch.tokens
     losses = torch.full(tokens.shape, torch.nan, dtype=torch.float32, device=tokens.device)
     if objective == LABEL and batch.labels is not None:
         losses[:, 0] = functional.cross_entropy(logits.float(), batch.labels, reduction="none")

@@ -13,7 +13,7 @@ From the first to the second is *composition*: nobody attends differently to any
 the third is *reallocation*: what is left attends differently, because what it reads has changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from walras.llm.errors import CouplingError
 from walras.llm.population import Population
 from walras.llm.scarcity.texts import TextBatch
 
-__all__ = ["among", "at_temperature", "attention_of", "head_weights", "received"]
+__all__ = ["among", "at_temperature", "attention_and_logits", "attention_of", "head_weights", "received"]
 
 
 @torch.no_grad()
@@ -41,13 +41,28 @@ def attention_of(
     order
         The number of the layer that stands at each place, if they are shuffled; what is given is by number.
     """
-    visible = batch.real if real is None else real
-    given: Mapping[str, object] = {"input_ids": batch.tokens, "attention_mask": visible.long()}
-    attentions = model.base_model(**given, output_attentions=True).attentions
-    if not attentions or any(layer is None for layer in attentions):
-        raise CouplingError(f"{type(model).__name__} gives no attention probabilities.")
-    stacked = torch.stack(tuple(attentions)).float()
+    # The base model alone: the head's logits are not needed.
+    output = model.base_model(**_inputs(batch, real), output_attentions=True)
+    stacked = _stacked(model, output.attentions)
     return stacked if order is None else stacked[torch.from_numpy(np.argsort(order)).to(stacked.device)]
+
+
+@torch.no_grad()
+def attention_and_logits(model: PreTrainedModel, batch: TextBatch, *, real: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Give the attention of all heads, as `attention_of`, and the model's logits, in one pass."""
+    output = model(**_inputs(batch, real), output_attentions=True)
+    return _stacked(model, output.attentions), output.logits
+
+
+def _inputs(batch: TextBatch, real: Tensor | None) -> dict[str, Tensor]:
+    return {"input_ids": batch.tokens, "attention_mask": (batch.real if real is None else real).long()}
+
+
+def _stacked(model: PreTrainedModel, attentions: Sequence[Tensor | None] | None) -> Tensor:
+    found = [layer for layer in attentions or () if layer is not None]
+    if not found:
+        raise CouplingError(f"{type(model).__name__} gives no attention probabilities.")
+    return torch.stack(found).float()
 
 
 def at_temperature(attention: Tensor, temperature: float) -> Tensor:

@@ -30,9 +30,16 @@ from walras.llm.scarcity.cuts import (
     shuffled_layers,
 )
 from walras.llm.scarcity.cuts import tempered as at_the_temperature
-from walras.llm.scarcity.losses import hidden_groups, prediction_losses
+from walras.llm.scarcity.losses import hidden_groups, losses_of, prediction_losses
 from walras.llm.scarcity.outcomes import PARTS, changes_of, concentration, movement_to_value
-from walras.llm.scarcity.received import among, at_temperature, attention_of, head_weights, received
+from walras.llm.scarcity.received import (
+    among,
+    at_temperature,
+    attention_and_logits,
+    attention_of,
+    head_weights,
+    received,
+)
 from walras.llm.scarcity.texts import CAUSAL, LABEL, MASKED, TextBatch, Texts, objective_of
 from walras.llm.scarcity.values import TokenValues, token_values
 from walras.market import InvalidInputError
@@ -186,12 +193,10 @@ class _Study:
     ) -> None:
         """Look at some texts under every cut."""
         model = self.economy.model
-        whole = attention_of(model, batch, order=order)
+        whole, losses = self._pass(batch, hidden, order=order)
         even = head_weights(self.economy.population, None, whole.shape[2])
         before = received(whole, even, batch.real)
-        losses = None
         if order is None:
-            losses = self._losses(batch, hidden)
             self._record_whole(batch, before)
         for cut in self.cuts if cuts is None else cuts:
             with ExitStack() as stack:
@@ -207,7 +212,7 @@ class _Study:
                 elif cut.kind == TOKENS:
                     left = dropped_tokens(batch, cut.level, rng, never=hidden)
                     base = among(whole, left)
-                after = attention_of(model, batch, real=left, order=order)
+                after, losses_after = self._pass(batch, hidden, real=left, order=order)
                 stages = np.stack([before, received(base, weights, left), received(after, weights, left)])
                 keys = {
                     "cut": cut.kind,
@@ -216,14 +221,28 @@ class _Study:
                     "layers": IN_ORDER if order is None else SHUFFLED,
                 }
                 self._record(batch, stages, left, keys)
-                if losses is not None:
-                    self._record_losses(batch, losses, self._losses(batch, hidden, real=left), keys)
+                if order is None:
+                    self._record_losses(batch, losses, losses_after, keys)
 
-    def _losses(self, batch: TextBatch, hidden: Tensor | None, *, real: Tensor | None = None) -> NDArray[np.float64]:
-        model, mask = self.economy.model, self.texts.mask
-        return (
-            prediction_losses(model, batch, self.objective, hidden=hidden, mask=mask, real=real).double().cpu().numpy()
-        )
+    def _pass(
+        self,
+        batch: TextBatch,
+        hidden: Tensor | None,
+        *,
+        real: Tensor | None = None,
+        order: NDArray[np.int64] | None = None,
+    ) -> tuple[Tensor, NDArray[np.float64]]:
+        """Give attention and, of layers in order, losses: in one pass, unless tokens have to be hidden for the loss."""
+        model = self.economy.model
+        if order is not None:
+            return attention_of(model, batch, real=real, order=order), np.empty(0)
+        if hidden is not None:
+            attention = attention_of(model, batch, real=real)
+            losses = prediction_losses(model, batch, self.objective, hidden=hidden, mask=self.texts.mask, real=real)
+        else:
+            attention, logits = attention_and_logits(model, batch, real=real)
+            losses = losses_of(logits, batch, self.objective, batch.real if real is None else real, None)
+        return attention, losses.double().cpu().numpy()
 
     def _sets(self, batch: TextBatch, row: int, left: NDArray[np.bool_]) -> Iterator[tuple[str, Any, Any]]:
         """Give each set of a text's tokens: its name, which places are in it, and which of its values are left."""

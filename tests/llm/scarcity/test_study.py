@@ -8,6 +8,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from walras.llm.errors import CouplingError
 from walras.llm.scarcity import Cut, Texts, cuts_of, scarcity_study, token_values
+from walras.llm.scarcity.losses import hidden_groups
 from walras.llm.scarcity.texts import objective_of
 from walras.market import InvalidInputError
 
@@ -62,6 +63,23 @@ def test_a_masked_model_guesses_each_ordinary_token_once():
     ordinary = texts.ordinary(3)
     assert np.isfinite(found[3].surprisal[ordinary]).all()
     assert np.isnan(found[3].surprisal[~ordinary]).all()
+
+
+def test_a_masked_models_gradients_are_means_over_the_turns_in_which_a_token_is_seen():
+    model, text = _masked_bert(), _texts(mask=MASK).part(4, 5)
+    found = token_values(model, text, np.random.default_rng(5), groups=3)[0]
+    (batch,) = text.batches(1)
+    group = hidden_groups(batch, 3, np.random.default_rng(5))
+    saliencies = []
+    for turn in range(3):
+        hidden = group == turn
+        embedded = model.get_input_embeddings()(batch.tokens.masked_fill(hidden, MASK)).detach().requires_grad_()
+        logits = model(inputs_embeds=embedded).logits
+        loss = torch.nn.functional.cross_entropy(logits[hidden], batch.tokens[hidden], reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, embedded)
+        saliency = (gradient * embedded).sum(-1).abs().detach()
+        saliencies.append(saliency.masked_fill(hidden, torch.nan).numpy()[0])
+    np.testing.assert_allclose(found.gradient, np.nanmean(saliencies, axis=0), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(
