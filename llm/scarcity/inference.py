@@ -18,7 +18,7 @@ from walras.market import InvalidInputError
 __all__ = ["bootstrap_means", "effects", "holm", "overall_verdict"]
 
 OUTCOMES: Final = ("top_share", "rank_correlation", "adjusted_correlation")
-TOWARDS, AWAY, NEITHER = "towards", "away", "neither"
+TOWARDS, AWAY, AS_CONTROLS, NEITHER = "towards", "away", "as controls", "neither"
 RESAMPLES = 4000
 _CELL = ["cut", "level", "tokens", "value", "part"]
 
@@ -84,7 +84,8 @@ def effects(shifts: pd.DataFrame, rng: Generator, *, resamples: int = RESAMPLES)
 
         - "towards", if the mean is above 0 with p_holm < 0.05, above both controls (their intervals lie above 0), and
           the adjusted correlation's interval lies above 0: not just the place of the tokens or what they had before;
-        - "away", if it is below 0 with p_holm < 0.05;
+        - "away", if all of this holds with "below" for "above";
+        - "as controls", if p_holm < 0.05 and neither of them;
         - "neither" otherwise.
 
     Notes
@@ -158,16 +159,18 @@ def _effect(
 
 
 def _verdicts(table: pd.DataFrame) -> pd.Series:
-    adjusted = table[table["outcome"] == "adjusted_correlation"].set_index(_CELL)["low"].to_dict()
-    own = np.array([adjusted[cell] for cell in table.set_index(_CELL).index])
-    towards = (
-        (table["mean"] > 0.0)
-        & (table["p_holm"] < 0.05)
-        & (table["above_random_low"] > 0.0)
-        & (table["above_shuffled_low"] > 0.0)
-        & (own > 0.0)
-    )
-    away = (table["mean"] < 0.0) & (table["p_holm"] < 0.05)
-    verdict = np.select([towards, away], [TOWARDS, AWAY], NEITHER)
+    cells = table.set_index(_CELL).index
+    adjusted = table[table["outcome"] == "adjusted_correlation"].set_index(_CELL)
+    lows, highs = adjusted["low"].to_dict(), adjusted["high"].to_dict()
+    ends = [
+        (table["mean"], table["mean"]),
+        (table["above_random_low"], table["above_random_high"]),
+        (table["above_shuffled_low"], table["above_shuffled_high"]),
+        (np.array([lows[cell] for cell in cells]), np.array([highs[cell] for cell in cells])),
+    ]
+    significant = table["p_holm"] < 0.05
+    towards = significant & np.logical_and.reduce([low > 0.0 for low, _ in ends])
+    away = significant & np.logical_and.reduce([high < 0.0 for _, high in ends])
+    verdict = np.select([towards, away, significant], [TOWARDS, AWAY, AS_CONTROLS], NEITHER)
     judged = (table["outcome"] == "top_share") & (table["value"] != RANDOM)
     return pd.Series(np.where(judged, verdict, ""), index=table.index, dtype="str")

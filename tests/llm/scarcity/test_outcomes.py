@@ -87,10 +87,11 @@ def _rows(rng: np.random.Generator, *, real: float, shuffled: float, adjusted: f
     ("case", "verdict", "overall"),
     [
         ({"real": 0.02, "shuffled": 0.0, "adjusted": 0.2}, "towards", "reproduced"),
-        ({"real": 0.02, "shuffled": 0.02, "adjusted": 0.2}, "neither", "not reproduced"),  # a control does as much
-        ({"real": 0.02, "shuffled": 0.0, "adjusted": 0.0}, "neither", "not reproduced"),  # place explains it
+        ({"real": 0.02, "shuffled": 0.02, "adjusted": 0.2}, "as controls", "not reproduced"),  # a control does as much
+        ({"real": 0.02, "shuffled": 0.0, "adjusted": 0.0}, "as controls", "not reproduced"),  # place explains it
         ({"real": 0.0, "shuffled": 0.0, "adjusted": 0.0}, "neither", "not reproduced"),
         ({"real": -0.02, "shuffled": 0.0, "adjusted": -0.2}, "away", "not reproduced"),
+        ({"real": -0.02, "shuffled": -0.02, "adjusted": -0.2}, "as controls", "not reproduced"),
     ],
 )
 def test_verdicts(case, verdict, overall):
