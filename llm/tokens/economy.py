@@ -20,7 +20,7 @@ from walras.llm.tokens.config import TokenConfig, checked_capacities
 from walras.llm.tokens.costs import LayerCosts, costs_frame
 from walras.llm.tokens.keys import KeyValues
 from walras.llm.tokens.ledger import Ledger, Recording, batch_of
-from walras.llm.tokens.market import HARD, OPEN, POOLED, POSTED, SOFT, TokenMarket
+from walras.llm.tokens.market import HARD, OPEN, POOLED, POSTED, SHARED, SOFT, TokenMarket
 from walras.llm.tokens.saving import SaveWithMarket
 from walras.llm.tokens.skipping import SkippingForward
 from walras.market import InvalidInputError
@@ -85,7 +85,7 @@ class TokenMarkets(nn.Module):
         if self.mode == OPEN:
             return OPEN
         if self.mode == SOFT or (self.mode is None and self.training):
-            return SOFT
+            return SHARED if self.causal else SOFT
         if self.pools:
             return POOLED
         return POSTED if self.causal else HARD

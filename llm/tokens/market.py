@@ -4,13 +4,16 @@ A token's valuation is linear in its normalised hidden state, `v = w . LayerNorm
 stay out although there is room). In each sequence the layer sells a fraction of the real tokens' number, one unit a
 token; padding is absent. Who clears it:
 
-==================  ======================================================================================
-training            the smooth mechanism, sequence by sequence: shares in [0, 1] that use the capacity exactly
-evaluation          bidirectional models: whole tokens, sequence by sequence, in descending order of bid
-                    causal models: the posted price; a token buys if it bids that much
-==================  ======================================================================================
+==============  =========================================  ==========================================================
+model           training: smooth shares that use capacity  evaluation: whole tokens
+==============  =========================================  ==========================================================
+bidirectional   in each sequence                           in each sequence, in descending order of bid
+causal          in the batch, all sequences together       at the posted price: a token buys if it bids that much
+==============  =========================================  ==========================================================
 
-The posted price follows those at which whole tokens clear the market of a training batch, all its sequences together.
+A market in each sequence would tell a causal model about tokens to come: a share says how the others bid, and training
+learns to read that. One price for a batch hardly does, as long as the batch has many tokens. The posted price follows
+those at which whole tokens clear the batches of training.
 """
 
 from dataclasses import replace
@@ -23,9 +26,9 @@ from walras.llm.tokens.config import TokenConfig
 from walras.market import FixedSupply, LinearDemand, LogitDemand, PostedPrice, StepDemand
 from walras.market.operators import compile_mechanism
 
-__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SOFT", "Purchase", "TokenMarket"]
+__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SHARED", "SOFT", "Purchase", "TokenMarket"]
 
-SOFT, HARD, POSTED, POOLED, OPEN = "soft", "hard", "posted", "pooled", "open"
+SOFT, SHARED, HARD, POSTED, POOLED, OPEN = "soft", "shared", "hard", "posted", "pooled", "open"
 
 _ROUNDING = 1e-4
 
@@ -117,20 +120,27 @@ class TokenMarket(nn.Module):
         real
             False for padding, shape (sequences, tokens).
         mode
-            `SOFT`, `HARD`, `POSTED`, `POOLED` (whole tokens, all sequences in one market, whose price is learned), or
-            `OPEN` (everyone is served, and nobody asked).
+            `SOFT` or `SHARED` (smooth demand, in each sequence or in one market of all), `HARD`, `POSTED`, `POOLED`
+            (whole tokens, all sequences in one market, whose price is learned), or `OPEN` (everyone is served, and
+            nobody asked).
         """
         if mode == OPEN:
             unknown = torch.full(real.shape, torch.nan, device=real.device)
             return Purchase(unknown, real.float(), unknown[:, 0])
-        if mode == SOFT:
+        if mode in (SOFT, SHARED):
             valuations = self.valuations(hidden)
+            bids, present = (valuations, real) if mode == SOFT else (valuations.view(1, -1), real.reshape(1, -1))
             sold = self.soft(
-                valuations, self._costs(valuations), supply=self._supply(real).float(), mask=real, **self._scale()
+                bids,
+                self._costs(bids),
+                supply=self._supply(present).float(),
+                mask=present,
+                temperature=self.temperature,
             )
             if self.training:
                 self.learn_price(valuations.detach(), real)
-            return Purchase(valuations.detach(), sold.allocation, sold.price.detach())
+            shares = sold.allocation.view_as(valuations)
+            return Purchase(valuations.detach(), shares, sold.price.detach().expand(len(real)))
         with torch.no_grad():
             valuations = self.valuations(hidden)
             if mode == HARD:
@@ -169,9 +179,6 @@ class TokenMarket(nn.Module):
 
     def _costs(self, valuations: Tensor) -> Tensor:
         return torch.ones_like(valuations[..., :1]).expand_as(valuations).detach()
-
-    def _scale(self) -> dict[str, float]:
-        return {"temperature": self.temperature}
 
 
 def _scale_of(demand: object) -> float:

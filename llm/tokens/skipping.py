@@ -21,7 +21,7 @@ from walras.llm.errors import CouplingError
 from walras.llm.tokens.config import BUYERS
 from walras.llm.tokens.keys import BuyersOnly, KeyValues, WithOthers
 from walras.llm.tokens.ledger import Ledger, Work
-from walras.llm.tokens.market import OPEN, SOFT, TokenMarket
+from walras.llm.tokens.market import OPEN, SHARED, SOFT, TokenMarket
 from walras.market import InvalidInputError
 
 __all__ = ["Hall", "SkippingForward"]
@@ -69,7 +69,7 @@ class SkippingForward:
         way = OPEN if self.market.capacity >= 1.0 else self.hall.way()
         purchase = self.market(hidden, last.batch.real, way)
         past = _past(named, self.keys)
-        if way in (OPEN, SOFT):
+        if way in (OPEN, SOFT, SHARED):
             self.hall.ledger.enter(self.number, purchase, _work(hidden, past, hidden.shape[1]))
             if way == OPEN:
                 return self._layer(hidden, named)
@@ -79,17 +79,19 @@ class SkippingForward:
             processed = self._layer(hidden, named)
             return torch.lerp(hidden, processed, shares.to(hidden.dtype).unsqueeze(-1).expand_as(hidden))
         bought = purchase.bought & last.batch.real
-        places = int(bought.sum(-1).max())
+        fewest, places = torch.stack(torch.aminmax(bought.sum(-1))).tolist()
         work = _work(hidden, past, places)
         if self.hall.visible == BUYERS and not past:
             work = work._replace(keys=places)
         self.hall.ledger.enter(self.number, purchase, work)
-        return self._skip(hidden, named, bought, places, past)
+        return self._skip(hidden, named, bought, places, past, even=fewest == places)
 
     def _layer(self, hidden: Tensor, named: dict[str, Any]) -> Tensor:
         return type(self.layer).forward(self.layer, hidden, **named)
 
-    def _skip(self, hidden: Tensor, named: dict[str, Any], bought: Tensor, places: int, past: int) -> Tensor:
+    def _skip(
+        self, hidden: Tensor, named: dict[str, Any], bought: Tensor, places: int, past: int, *, even: bool
+    ) -> Tensor:
         tokens = hidden.shape[1]
         # Buyers first, each group in the order of the text, then those that fill up and the others.
         order = (~bought).sort(dim=-1, stable=True).indices  # (sequences, tokens)
@@ -98,7 +100,12 @@ class SkippingForward:
         stand_in: BuyersOnly | WithOthers | None
         if self.hall.visible == BUYERS:
             stand_in = self._without_others(bought.gather(1, inside), order, cache, past)
-            mask = self._mask_of_buyers(hidden, named.get("attention_mask"), bought, inside, cache, past)
+            # With no padding anywhere, those that fill up need no mask where there are none, or where attention is
+            # causal: they stand behind all buyers.
+            if past == 0 and named.get("attention_mask") is None and (self.hall.causal or even):
+                mask = None
+            else:
+                mask = self._mask_of_buyers(hidden, named.get("attention_mask"), bought, inside, cache, past)
         else:
             others = self.keys(rows(hidden, outside), _rows_of_positions(positions, outside))
             length = past + tokens if named.get("attention_mask") is None else None
@@ -138,8 +145,6 @@ class SkippingForward:
         self, hidden: Tensor, mask: Any, bought: Tensor, inside: Tensor, cache: Any, past: int
     ) -> Tensor | None:
         """Give the attention mask between buyers; shape (sequences, 1, places, keys); None for no mask."""
-        if past == 0 and mask is None and self.hall.causal:
-            return None  # those that fill up stand behind all buyers, and nobody sees what comes after
         seen = self._rows_of_mask(hidden, mask, inside, past)
         if past == 0:
             of_buyers = bought.gather(1, inside)[:, None, None, :]
