@@ -2,9 +2,11 @@
 
 from walras.llm.tokens.callback import TokenCallback
 from walras.llm.tokens.config import TokenConfig
-from walras.llm.tokens.economy import SUPPORTED, TokenEconomy, TokenReport, attach_tokens
+from walras.llm.tokens.economy import TokenEconomy, attach_tokens
 from walras.llm.tokens.ledger import Recording
 from walras.llm.tokens.market import TokenMarket
+from walras.llm.tokens.report import TokenReport
+from walras.llm.tokens.support import SUPPORTED
 
 __all__ = [
     "SUPPORTED",

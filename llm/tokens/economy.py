@@ -1,38 +1,31 @@
 """`attach_tokens`: make the tokens of a model compete for the processing of its layers."""
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, final
+from typing import final
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from walras.llm.architectures import ATTENTION, Sublayer, sublayers_of
-from walras.llm.errors import CouplingError, UnsupportedModelError
+from walras.llm.errors import CouplingError
 from walras.llm.flops import evaluating
 from walras.llm.resources import is_causal
 from walras.llm.tokens.config import TokenConfig, checked_capacities
 from walras.llm.tokens.costs import LayerCosts, costs_frame
+from walras.llm.tokens.hall import MARKETS_NAME, ReadTokens, TokenMarkets, pooled
 from walras.llm.tokens.keys import KeyValues
-from walras.llm.tokens.ledger import Ledger, Recording, batch_of
-from walras.llm.tokens.market import HARD, OPEN, POOLED, POSTED, SHARED, SOFT, TokenMarket
+from walras.llm.tokens.ledger import Recording
+from walras.llm.tokens.market import HARD, OPEN, SOFT
+from walras.llm.tokens.report import TokenReport, counted
 from walras.llm.tokens.saving import SaveWithMarket
 from walras.llm.tokens.skipping import SkippingForward
+from walras.llm.tokens.support import layers_of
 from walras.market import InvalidInputError
 from walras.market.validation import finite_number, positive_number
 
-__all__ = ["SUPPORTED", "TokenEconomy", "TokenReport", "attach_tokens"]
-
-MARKETS_NAME = "walras_tokens"
-
-# Layers that take and give hidden states alone, with query, key and value projections of their own, and a cache that
-# attention is handed. Keys turn by their module's `apply_rotary_pos_emb`, if they turn at all.
-SUPPORTED = ("bert", "electra", "llama", "mistral", "qwen2", "qwen3", "roberta")
+__all__ = ["TokenEconomy", "attach_tokens"]
 
 
 def attach_tokens(model: PreTrainedModel, config: TokenConfig | None = None) -> "TokenEconomy":
@@ -63,49 +56,6 @@ def attach_tokens(model: PreTrainedModel, config: TokenConfig | None = None) -> 
     return TokenEconomy(model, config or TokenConfig())
 
 
-class TokenMarkets(nn.Module):
-    """The markets of a model's layers, a submodule that is trained, moved and saved with the model.
-
-    Attributes
-    ----------
-    mode
-        `"soft"`, `"hard"`, `"open"`; None follows the model: soft in training, hard in evaluation.
-    """
-
-    def __init__(self, config: TokenConfig, capacities: tuple[float, ...], hidden_size: int, *, causal: bool) -> None:
-        super().__init__()
-        self.markets = nn.ModuleList(TokenMarket(hidden_size, config, capacity) for capacity in capacities)
-        self.visible, self.causal = config.visible, causal
-        self.ledger = Ledger()
-        self.mode: str | None = None
-        self.pools = False
-
-    def way(self) -> str:
-        """Give the mode of `TokenMarket` in which the present forward pass clears."""
-        if self.mode == OPEN:
-            return OPEN
-        if self.mode == SOFT or (self.mode is None and self.training):
-            return SHARED if self.causal else SOFT
-        if self.pools:
-            return POOLED
-        return POSTED if self.causal else HARD
-
-    def require_prices(self) -> None:
-        """Raise `CouplingError` if a layer is about to post a price that it does not have."""
-        if self.way() != POSTED:
-            return
-        prices = torch.stack([market.posted_price for market in self if market.capacity < 1.0] or [torch.zeros(())])
-        if bool(prices.isnan().any()):
-            raise CouplingError(
-                "A causal model posts its layers' prices in evaluation, and not all are known: they are learned in "
-                "training, or found by TokenEconomy.calibrate(batches)."
-            )
-
-    def __iter__(self) -> Iterator[TokenMarket]:
-        """Go through the layers' markets."""
-        return iter(self.markets)  # type: ignore[arg-type]
-
-
 @final
 class TokenEconomy:
     """A model whose tokens buy processing. Made by `attach_tokens`.
@@ -125,7 +75,7 @@ class TokenEconomy:
     """
 
     def __init__(self, model: PreTrainedModel, config: TokenConfig) -> None:
-        layers = _layers_of(model)
+        layers = layers_of(model)
         self.model = model
         self.config = config.for_layers(len(layers))
         assert self.config.layers is not None
@@ -142,7 +92,7 @@ class TokenEconomy:
             attention = layers[number][0]
             forward = SkippingForward(attention.module, number, market, KeyValues(attention), self.markets)
             attention.module.forward = forward
-        self._hook = model.base_model.register_forward_pre_hook(_ReadTokens(self.markets), with_kwargs=True)
+        self._hook = model.base_model.register_forward_pre_hook(ReadTokens(self.markets), with_kwargs=True)
         self._attached = True
         SaveWithMarket.put(model)
 
@@ -221,7 +171,7 @@ class TokenEconomy:
         for market in self.markets:
             market.forget_price()
         momenta = [market.momentum for market in self.markets]
-        with evaluating(self.model), _pooled(self.markets):
+        with evaluating(self.model), pooled(self.markets):
             try:
                 for market in self.markets:
                     market.momentum = 1.0  # a plain mean
@@ -280,9 +230,9 @@ class TokenEconomy:
         try:
             with evaluating(self.model):
                 self.markets.mode = OPEN
-                dense = _counted(self.model, inputs)
+                dense = counted(self.model, inputs)
                 self.markets.mode = HARD
-                rationed = _counted(self.model, inputs)
+                rationed = counted(self.model, inputs)
         finally:
             self.markets.mode = mode
         return TokenReport(self.flops(), rationed, dense, causal=self.causal)
@@ -290,95 +240,3 @@ class TokenEconomy:
     def _require_attached(self) -> None:
         if not self._attached:
             raise CouplingError("The market of tokens is detached from its model: attach_tokens() a new one.")
-
-
-@final
-class TokenReport:
-    """Prices, purchases and FLOPs of one batch; `str` gives a table.
-
-    Attributes
-    ----------
-    layers
-        As `TokenEconomy.flops` gives it.
-    model_flops, dense_model_flops
-        Of the whole model, embeddings and head included, with the market and without, counted by torch.
-    """
-
-    def __init__(self, layers: pd.DataFrame, model_flops: int, dense_model_flops: int, *, causal: bool) -> None:
-        self.layers, self.model_flops, self.dense_model_flops = layers, model_flops, dense_model_flops
-        self.causal = causal
-
-    @property
-    def layers_ratio(self) -> float:
-        """FLOPs of the layers for sale, over those of the same layers without a market."""
-        return float(self.layers["flops"].sum() / self.layers["dense_flops"].sum())
-
-    @property
-    def model_ratio(self) -> float:
-        """FLOPs of the whole model, over those without a market."""
-        return self.model_flops / self.dense_model_flops
-
-    def __str__(self) -> str:
-        """Give a table and the FLOPs of layers and model."""
-        table = self.layers.to_string(index=False, float_format=lambda number: f"{number:.3f}")
-        price = "posted prices" if self.causal else "a market in each sequence"
-        return (
-            f"Tokens buy processing at {len(self.layers)} layers, at {price}\n{table}\n"
-            f"layers for sale: {self.layers_ratio:.3f} of their FLOPs; whole model: {self.model_ratio:.3f} of "
-            f"{self.dense_model_flops:,}"
-        )
-
-
-class _ReadTokens:
-    """Hook that notes the tokens of a forward pass before the first layer."""
-
-    def __init__(self, markets: TokenMarkets) -> None:
-        self.markets = markets
-
-    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        names = [name for name in inspect.signature(type(module).forward).parameters if name != "self"]
-        self.markets.require_prices()
-        self.markets.ledger.open(batch_of(dict(zip(names, arguments, strict=False)) | named))
-
-
-@contextmanager
-def _pooled(markets: TokenMarkets) -> Iterator[None]:
-    before = markets.mode
-    markets.mode, markets.pools = HARD, True
-    try:
-        yield
-    finally:
-        markets.mode, markets.pools = before, False
-
-
-@torch.no_grad()
-def _counted(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> int:
-    counter = FlopCounterMode(display=False)
-    with sdpa_kernel(SDPBackend.MATH), counter:
-        model(**inputs)
-    return int(counter.get_total_flops())
-
-
-def _layers_of(model: PreTrainedModel) -> list[tuple[Sublayer, Sublayer]]:
-    """Give attention and feed-forward network of each layer of a model that can be attached to."""
-    if not isinstance(model, PreTrainedModel):
-        raise UnsupportedModelError(f"Expected a transformers PreTrainedModel, got {type(model).__name__}.")
-    if hasattr(model, MARKETS_NAME):
-        raise CouplingError("The model's tokens have a market already: detach() it first, or use set_capacity().")
-    if getattr(model.config, "walras", None):
-        raise CouplingError("The model was exported by walras: attach to the whole model that it came from.")
-    if any(isinstance(module.__dict__.get("forward"), SkippingForward) for module in model.modules()):
-        raise CouplingError("Layers belong to a market of tokens of a part of the model, or its whole: detach() it.")
-    model_type = model.config.model_type
-    if model_type not in SUPPORTED:
-        raise UnsupportedModelError(
-            f"model_type {model_type!r} has no market of tokens; supported: {', '.join(SUPPORTED)}. Heads and neuron "
-            "blocks of other models can be rationed with walras.llm.attach."
-        )
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise UnsupportedModelError("The model has no weights (meta device): load it onto a device first.")
-    sublayers = sublayers_of(model)
-    if getattr(model.config, "add_cross_attention", False):
-        raise UnsupportedModelError(f"{type(model).__name__} has cross-attention, which a market of tokens lacks.")
-    attentions = [each for each in sublayers if each.kind == ATTENTION]
-    return list(zip(attentions, (each for each in sublayers if each.kind != ATTENTION), strict=True))
