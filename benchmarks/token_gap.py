@@ -30,6 +30,7 @@ from walras.llm.tokens import TokenCallback, TokenConfig, TokenEconomy, attach_t
 from walras.llm.training import TrainingSettings, fine_tune
 
 LAYERS = (1, 2, 3)
+FIRST_RATE = {"encoder": 1e-3, "decoder": 2e-3}
 RULES = [(visible, straight) for visible in ("everyone", "buyers") for straight in (False, True)]
 
 
@@ -102,12 +103,13 @@ def study(kind: str, options: argparse.Namespace, seed: int) -> list[dict[str, A
     task: Any = roles if kind == "encoder" else Language(roles)
     model = small_bert(seed=seed) if kind == "encoder" else small_llama(seed)
     rows = roles.evaluation.rows
-    fine_tune(model, task, TrainingSettings(steps=options.steps, learning_rate=2e-3, seed=seed))
+    fine_tune(model, task, TrainingSettings(steps=options.steps, learning_rate=FIRST_RATE[kind], seed=seed))
     more = TrainingSettings(steps=options.steps, learning_rate=1e-3, seed=seed + 1)
     longer = copy.deepcopy(model)
     fine_tune(longer, task, more)
     dense, _ = scored(longer, task, rows, None)
     results = [{"model": kind, "seed": seed, "rule": "dense", "whole": dense, "smooth": dense, "sold": 1.0}]
+    print(json.dumps(results[0]), flush=True)
     for capacity in (0.5, 0.25):
         for visible, straight in RULES:
             rationed = copy.deepcopy(model)

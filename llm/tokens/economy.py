@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import final
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -206,6 +208,19 @@ class TokenEconomy:
         """
         self._require_attached()
         return self.markets.ledger.sold().frame(0)
+
+    def shares(self) -> NDArray[np.float64]:
+        """Give the share of each layer for sale that each token bought in the last forward pass, 0 for padding.
+
+        Returns
+        -------
+        array
+            Shape (layers, sequences, tokens), as `walras.llm.analysis.token_table` takes it for `bought`; look at the
+            model with everyone served there, `set_mode("open")`.
+        """
+        self._require_attached()
+        sold = self.markets.ledger.sold().purchases
+        return np.stack([sold[number][0].shares.double().cpu().numpy() for number in self.layers])
 
     def flops(self) -> pd.DataFrame:
         """Give what the last forward pass computed at the layers that are for sale.

@@ -11,6 +11,7 @@ from tests.llm.tokens.models import EVERY_MODEL, MODELS, VISIBLE, attached, prom
 from transformers import PreTrainedModel, TrainerState
 
 from walras.llm import EconomyConfig, GatedModelWarning, attach
+from walras.llm.analysis import token_table, tokens_by
 from walras.llm.tokens import TokenCallback, attach_tokens
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LinearDemand, LogitDemand
 
@@ -173,6 +174,20 @@ def test_heads_and_tokens_can_be_rationed_together() -> None:
     assert not torch.equal(logits_of(model, prompts()), alone)
     heads.detach()
     assert torch.equal(logits_of(model, prompts()), alone)
+
+
+def test_what_tokens_bought_stands_beside_what_they_are_worth() -> None:
+    model, batch = MODELS["llama"](), prompts(padded=(4,))
+    economy = attached(model, layers=(0, 2))
+    logits_of(model, batch)
+    shares, purchases = economy.shares(), economy.purchases()
+    economy.set_mode("open")
+    table = token_table(attach(model, EconomyConfig()), batch, budget=1.0, bought=shares)
+    assert len(table) == batch["attention_mask"].sum()
+    expected = purchases.groupby(["sequence", "position"])["share"].mean().to_numpy()
+    np.testing.assert_allclose(table["compute"], expected)
+    assert {0.0, 1.0} <= set(table["compute"])
+    assert np.isfinite(tokens_by(table, "surprisal", "compute").attrs["spearman"])
 
 
 def test_saving_a_model_with_a_market_warns(model: PreTrainedModel, tmp_path: Path) -> None:
