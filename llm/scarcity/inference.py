@@ -162,15 +162,11 @@ def _verdicts(table: pd.DataFrame) -> pd.Series:
     cells = table.set_index(_CELL).index
     adjusted = table[table["outcome"] == "adjusted_correlation"].set_index(_CELL)
     lows, highs = adjusted["low"].to_dict(), adjusted["high"].to_dict()
-    ends = [
-        (table["mean"], table["mean"]),
-        (table["above_random_low"], table["above_random_high"]),
-        (table["above_shuffled_low"], table["above_shuffled_high"]),
-        (np.array([lows[cell] for cell in cells]), np.array([highs[cell] for cell in cells])),
-    ]
-    significant = table["p_holm"] < 0.05
-    towards = significant & np.logical_and.reduce([low > 0.0 for low, _ in ends])
-    away = significant & np.logical_and.reduce([high < 0.0 for _, high in ends])
+    lower = [table["mean"], table["above_random_low"], table["above_shuffled_low"], [lows[cell] for cell in cells]]
+    upper = [table["mean"], table["above_random_high"], table["above_shuffled_high"], [highs[cell] for cell in cells]]
+    significant = table["p_holm"].to_numpy() < 0.05
+    towards = significant & np.all(np.asarray(lower, dtype=np.float64) > 0.0, axis=0)
+    away = significant & np.all(np.asarray(upper, dtype=np.float64) < 0.0, axis=0)
     verdict = np.select([towards, away, significant], [TOWARDS, AWAY, AS_CONTROLS], NEITHER)
     judged = (table["outcome"] == "top_share") & (table["value"] != RANDOM)
     return pd.Series(np.where(judged, verdict, ""), index=table.index, dtype="str")
