@@ -46,6 +46,7 @@ REFERENCE = {
     "walras.simulations.experiments": "experiments.md",
     "walras.simulations.calibration": "calibration.md",
     "walras.simulations.dashboard": "dashboard.md",
+    "walras.simulations.evidence": "evidence.md",
 }
 
 WORD = r"(?:de )?[A-Z][\w-]+"
