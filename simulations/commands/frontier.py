@@ -78,6 +78,8 @@ def frontier(
         **_length(steps or (None if epochs else chosen.get("steps")), epochs, embedded=embedded),
     }
     names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
+    if not names:
+        raise InvalidInputError(f"--methods is empty: name some of {ALL_METHODS}.")
     scenario = _scenario(config, names, seeds or chosen.get("seeds") or 3, seed)
     console = Console(stderr=as_json)
     if dry_run:
@@ -124,7 +126,8 @@ def _scenario(config: dict[str, Any], methods: list[str], seeds: int, seed: int)
     from walras.simulations.runner import Scenario
 
     for method in methods:
-        FrontierConfig(**config, method=method)  # before anything is written
+        checked = FrontierConfig(**config, method=method)  # before anything is written
+    checked.load(seed)  # likewise: a model or data that cannot be had
     return Scenario(
         experiment="walras.simulations.evidence:EXPERIMENT",
         seed=seed,

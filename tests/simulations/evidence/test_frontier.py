@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from walras.llm import count_flops
 from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
 from walras.market import InvalidInputError
+from walras.market.errors import MarketError
 from walras.simulations import evidence
 from walras.simulations.cli import app
 from walras.simulations.evidence import EXPERIMENT, METHODS, FrontierConfig, frontier_summary
@@ -134,6 +135,28 @@ def test_the_command_prints_the_frontier_and_resumes(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, again.output
     pd.testing.assert_frame_equal(pd.read_parquet(out / "scores.parquet"), scores)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--task", "cola"], "needs --model"),
+        (["--task", "cola", "--model", "no-such-folder", "--data-dir", "none"], "no-such-folder"),
+        (["--methods", ","], "--methods is empty"),
+        (["--budgets", "a,b"], "--budgets must be numbers"),
+        (["--preset", "large"], "no preset 'large'"),
+        (["--steps", "2", "--epochs", "1"], "not both"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(
+    arguments: list[str], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the real loading
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["frontier", *arguments])
+    assert isinstance(result.exception, MarketError)
+    assert named in str(result.exception)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_estimates_its_time(tmp_path: Path) -> None:
