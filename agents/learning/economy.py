@@ -22,10 +22,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from walras.agents.adapter import Agent, Model
+from walras.agents.firm_records import FirmRecord, firm_table, period_table
 from walras.agents.learning.firm_market import FirmMarket, market_power
 from walras.agents.learning.play import as_generator
 from walras.agents.learning.strategies import FirmStrategy
-from walras.agents.learning.tables import FirmRecord, firm_rows, period_rows
+from walras.agents.learning.tables import FIRM_COLUMNS, PERIOD_COLUMNS
 from walras.agents.ledger import Ledger
 from walras.agents.money import IntArray, apportion, whole_cents
 from walras.market.errors import InvalidInputError
@@ -172,12 +173,12 @@ class FirmEconomy(Model):
     @property
     def rows(self) -> pd.DataFrame:
         """A row per firm and recorded period; columns in `walras.agents.learning.tables`."""
-        return firm_rows(self._records, self.market.firms)
+        return firm_table(self._records, self.market.firms, FIRM_COLUMNS)
 
     @property
     def periods(self) -> pd.DataFrame:
         """A row per recorded period; columns in `walras.agents.learning.tables`."""
-        return period_rows(self._records)
+        return period_table(self._records, PERIOD_COLUMNS)
 
     def run(self, periods: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
         """Play some periods and give the rows of those that are recorded and kept.
@@ -205,7 +206,7 @@ class FirmEconomy(Model):
             self.step()
             if progress is not None:
                 progress(done, periods)
-        return period_rows(record for record in self._records if record.totals["period"] > before)
+        return period_table((each for each in self._records if each.totals["period"] > before), PERIOD_COLUMNS)
 
     def step(self) -> None:
         """Play one period."""

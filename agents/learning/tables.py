@@ -41,17 +41,9 @@ total_cents        all money: the same in every row
 =================  ============================================================================================
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Mapping
 
-import numpy as np
-import pandas as pd
-
-from walras.agents.money import IntArray
-from walras.market.validation import FloatArray
-
-__all__ = ["FIRM_COLUMNS", "PERIOD_COLUMNS", "FirmRecord", "firm_rows", "period_rows"]
+__all__ = ["FIRM_COLUMNS", "PERIOD_COLUMNS"]
 
 FIRM_COLUMNS: Mapping[str, str] = {
     "period": "int64",
@@ -86,33 +78,3 @@ PERIOD_COLUMNS: Mapping[str, str] = {
     "households_cents": "int64",
     "total_cents": "int64",
 }
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class FirmRecord:
-    """What one period left: arrays of shape (n,) by column of firms, and numbers by column of periods."""
-
-    by_firm: Mapping[str, FloatArray | IntArray]
-    totals: Mapping[str, float | int]
-
-
-def firm_rows(records: Iterable[FirmRecord], firms: int) -> pd.DataFrame:
-    """Give the rows of firms, period by period, with exactly the columns and dtypes of `FIRM_COLUMNS`."""
-    kept = list(records)
-    periods = np.array([record.totals["period"] for record in kept], dtype=np.int64)
-    fixed = {"period": np.repeat(periods, firms), "firm": np.tile(np.arange(firms), len(kept))}
-    columns = {
-        name: np.array([record.by_firm[name] for record in kept], dtype).reshape(-1)  # (periods, n) -> (periods * n,)
-        for name, dtype in FIRM_COLUMNS.items()
-        if name not in fixed
-    }
-    return pd.DataFrame({**fixed, **columns}, columns=list(FIRM_COLUMNS))
-
-
-def period_rows(records: Iterable[FirmRecord]) -> pd.DataFrame:
-    """Give the rows of periods, with exactly the columns and dtypes of `PERIOD_COLUMNS`."""
-    kept = list(records)
-    return pd.DataFrame(
-        {name: np.array([record.totals[name] for record in kept], dtype) for name, dtype in PERIOD_COLUMNS.items()}
-    )

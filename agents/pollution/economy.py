@@ -26,13 +26,14 @@ import numpy as np
 import pandas as pd
 
 from walras.agents.adapter import Agent, Model
+from walras.agents.firm_records import FirmRecord, firm_table, period_table
 from walras.agents.ledger import Ledger
 from walras.agents.money import IntArray, apportion, whole_cents
 from walras.agents.pollution.damage import Damage
 from walras.agents.pollution.industry import Industry
 from walras.agents.pollution.instruments import Instrument
 from walras.agents.pollution.outcomes import checked_instrument, first_best_welfare
-from walras.agents.pollution.tables import PollutionRecord, firm_rows, period_rows
+from walras.agents.pollution.tables import FIRM_COLUMNS, PERIOD_COLUMNS
 from walras.agents.treasury import Treasury
 from walras.market import CapacityMarket, InvalidInputError, LinearDemand
 from walras.market.validation import FloatArray, instance_of, whole_number
@@ -147,7 +148,7 @@ class PollutionEconomy(Model):
             raise InvalidInputError("cents_per_money must be 1 or more, got 0.")
         self.cents_per_money = int(cents_per_money)
         self._record_every = whole_number("record_every", record_every, minimum=1)
-        self._records: deque[PollutionRecord] = deque(maxlen=whole_number("most_records", most_records, minimum=1))
+        self._records: deque[FirmRecord] = deque(maxlen=whole_number("most_records", most_records, minimum=1))
         self._period = 0
         firms = industry.firms
         self._opening_wealth = np.full(firms, whole_cents("wealth_cents", wealth_cents), dtype=np.int64)
@@ -164,12 +165,12 @@ class PollutionEconomy(Model):
     @property
     def rows(self) -> pd.DataFrame:
         """A row per firm and recorded period; columns in `walras.agents.pollution.tables`."""
-        return firm_rows(self._records, self.industry.firms)
+        return firm_table(self._records, self.industry.firms, FIRM_COLUMNS)
 
     @property
     def periods(self) -> pd.DataFrame:
         """A row per recorded period; columns in `walras.agents.pollution.tables`."""
-        return period_rows(self._records)
+        return period_table(self._records, PERIOD_COLUMNS)
 
     def run(self, periods: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
         """Play some periods and give the rows of those that are recorded and kept.
@@ -197,7 +198,7 @@ class PollutionEconomy(Model):
             self.step()
             if progress is not None:
                 progress(done, periods)
-        return period_rows(record for record in self._records if record.totals["period"] > before)
+        return period_table((each for each in self._records if each.totals["period"] > before), PERIOD_COLUMNS)
 
     def step(self) -> None:
         """Play one period."""
@@ -239,7 +240,7 @@ class PollutionEconomy(Model):
         emissions: FloatArray,
         rebate: int,
         flows: dict[str, IntArray],
-    ) -> PollutionRecord:
+    ) -> FirmRecord:
         slopes = np.asarray(self.industry.slopes)
         unregulated = np.maximum(bids, 0.0) / slopes
         abatement_costs = 0.5 * slopes * (unregulated - emissions) ** 2
@@ -273,7 +274,7 @@ class PollutionEconomy(Model):
             "treasury_cents": self.treasury.balance_cents,
             "total_cents": self.ledger.total,
         }
-        return PollutionRecord(by_firm=by_firm, totals=totals)
+        return FirmRecord(by_firm=by_firm, totals=totals)
 
 
 def _benefits(bids: FloatArray, slopes: FloatArray, emissions: FloatArray) -> FloatArray:
