@@ -16,6 +16,7 @@ from walras.simulations.commands.app import app as watch
 from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
 from walras.simulations.commands.frontier import frontier
+from walras.simulations.commands.options import numbers
 from walras.simulations.commands.report import report
 from walras.simulations.commands.scarcity import scarcity
 from walras.simulations.commands.simulate import simulate, sweep
@@ -84,7 +85,7 @@ def study(
         task=task,
         model=model,
         data_dir=str(data_dir) if data_dir else None,
-        budgets=_numbers("--budgets", budgets),
+        budgets=numbers("--budgets", budgets),
         steps=steps,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -150,13 +151,6 @@ def main() -> None:
     except MarketError as error:
         Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
-
-
-def _numbers(option: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers such as 1.0,0.8,0.6", param_hint=option) from None
 
 
 def _calm_libraries() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from walras.market.errors import InvalidInputError
-from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet
+from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def frontier(
         "model": model or "",
         "data_dir": str(data_dir) if data_dir else "",
         "limit": limit or 0,
-        "budgets": _numbers(budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
+        "budgets": numbers("--budgets", budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
         "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),
@@ -152,10 +152,3 @@ def _estimate(scenario: "Scenario", methods: list[str], jobs: int, console: "Con
         f"{total / 60:.0f} minutes, scoring left out (jobs that share a device gain less than their number).",
         highlight=False,
     )
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InvalidInputError(f"--budgets must be numbers such as 1.0,0.6,0.25; got {text!r}.") from None

@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "Target",
     "changed_scenario",
+    "numbers",
     "resumable",
     "shown_progress",
 ]
@@ -45,6 +46,20 @@ Executor: TypeAlias = Annotated[
 Jobs: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Cells at a time. Default: one.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing but the report's path.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Read numbers separated by commas.
+
+    Raises
+    ------
+    InvalidInputError
+        If a part is no number; the message names the option.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise InvalidInputError(f"{option} must be numbers such as 0.25,0.5; got {text!r}.") from None
 
 
 def changed_scenario(

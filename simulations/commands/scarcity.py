@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from walras.market.errors import InvalidInputError
-from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet
+from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,9 +45,9 @@ def scarcity(
         "model": model,
         "data_dir": None if data_dir is None else str(data_dir),
         "texts": texts,
-        "heads": _numbers("--heads", heads),
-        "temperatures": _numbers("--temperatures", temperatures),
-        "tokens": _numbers("--tokens", tokens),
+        "heads": None if heads is None else numbers("--heads", heads),
+        "temperatures": None if temperatures is None else numbers("--temperatures", temperatures),
+        "tokens": None if tokens is None else numbers("--tokens", tokens),
         "draws": draws,
         "longest": longest,
         "steps": steps,
@@ -83,12 +82,3 @@ def print_effects(effects: "pd.DataFrame", console: "Console") -> None:
             numbers = (f"{row['level']:g}", interval, f"{row['effect_size']:+.2f}", f"{row['p_holm']:.2g}")
             table.add_row(str(row["cut"]), *numbers, str(row["verdict"]))
         console.print(table, highlight=False)
-
-
-def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InvalidInputError(f"{option} must be numbers such as 0.25,0.5; got {text!r}.") from None
