@@ -212,7 +212,7 @@ class MarketGate(nn.Module):
             sale = self.marketplace(bids, costs, level=level, temperature=temperature, posted=posted)
         if torch.is_grad_enabled():
             if self.is_priced:
-                self.levy = self._owed(sale, costs, level)
+                self.levy = self.owed(sale, costs, level).mean()
             if self.purse is not None and self.training and sale.allocation.requires_grad:
                 sale.allocation.register_hook(_SettleAccounts(self, sale))
         return self._summarised(sale, supply.numel())
@@ -250,8 +250,8 @@ class MarketGate(nn.Module):
             return valuations
         return self.purse.limited(valuations, self.costs, temperature if self._limits_by_temperature else None)
 
-    def _owed(self, sale: Sale, costs: Tensor, level: Tensor) -> Tensor:
-        """What agents owe on average over lanes and sequences, as a term of the loss."""
+    def owed(self, sale: Sale, costs: Tensor, level: Tensor) -> Tensor:
+        """Give what agents owe in each lane or sequence, shape (...), as a term of the loss."""
         use = costs * sale.allocation
         prices = sale.prices.detach().nan_to_num(0.0, 0.0, 0.0)
         owed = torch.zeros_like(use[..., 0])
@@ -265,7 +265,6 @@ class MarketGate(nn.Module):
             owed = owed + (self.marketplace.taxes.float() * use).sum(-1)
         if self.group_tax is not None:
             owed = owed + self.group_tax(use)
-        owed = owed.mean()
         return owed - owed.detach() if self.rebate else owed
 
     def _all_parameters(self) -> Tensor:

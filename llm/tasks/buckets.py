@@ -27,14 +27,25 @@ class LengthBuckets(Sampler[int]):
         Examples in a batch; what is left over is the last, smaller batch.
     pool
         Batches in a pool: more of them save more padding, and mix less.
+    order_seed
+        Of the order of batches, if it is not to be of `seed`: samplers with one `order_seed` and several seeds have
+        batches of about the same length at the same time.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, *, pool: int = 50, seed: int = 0) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        *,
+        pool: int = 50,
+        seed: int = 0,
+        order_seed: int | None = None,
+    ) -> None:
         for name, value in (("batch_size", batch_size), ("pool", pool)):
             if not isinstance(value, int) or value < 1:
                 raise InvalidInputError(f"LengthBuckets.{name} must be a whole number of 1 or more, got {value!r}.")
         self.lengths = np.array(lengths)
-        self.batch_size, self.pool, self.seed = batch_size, pool, seed
+        self.batch_size, self.pool, self.seed, self.order_seed = batch_size, pool, seed, order_seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -53,5 +64,7 @@ class LengthBuckets(Sampler[int]):
             pooled = shuffled[first : min(first + self.pool * self.batch_size, whole)]
             in_order = pooled[self.lengths[pooled].argsort(kind="stable")]
             batches += np.split(in_order, len(in_order) // self.batch_size)
+        if self.order_seed is not None:
+            rng = np.random.default_rng((self.order_seed, self.epoch))
         order = [batches[number] for number in rng.permutation(len(batches))]
         return iter(np.concatenate([*order, shuffled[whole:]]).tolist())

@@ -1,0 +1,232 @@
+"""Where the shares of a stack's agents come from in training: given, or bought in a market for each member.
+
+A stack of E members with L lanes each (budgets side by side) has rows of shares: member by member, lane by lane.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from walras.llm.appraisal import normal_scores
+from walras.llm.ensemble.stack import ModelStack
+from walras.llm.schedule import AnnealedBudget, ElasticBudget
+from walras.market import InvalidInputError
+
+__all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares"]
+
+
+class Shares(Protocol):
+    """How open each agent is in each forward pass of a training."""
+
+    @property
+    def lanes(self) -> int:
+        """Rows of each member in the present step."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What is trained together with the weights, each of shape (members, ...)."""
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Prepare one of `steps` steps, counted from 0."""
+
+    def shares(self) -> Tensor:
+        """Give the shares of a forward pass, shape (members * lanes, n)."""
+
+    def penalty(self) -> Tensor | None:
+        """Give a term of each member's loss, shape (members,), or None."""
+
+    def end_step(self) -> None:
+        """Look at gradients after the step's backward pass."""
+
+
+@final
+class GivenShares:
+    """Shares that stay as they are: a cut model before it is cut.
+
+    Parameters
+    ----------
+    allocation
+        Shape (members, n).
+    """
+
+    lanes = 1
+
+    def __init__(self, stack: ModelStack, allocation: NDArray[np.bool_]) -> None:
+        self._shares = _checked(stack, allocation, "allocation")
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Nothing is learned."""
+        return []
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Do nothing."""
+
+    def shares(self) -> Tensor:
+        """Give them."""
+        return self._shares
+
+    def penalty(self) -> Tensor | None:
+        """There is none."""
+        return None
+
+    def end_step(self) -> None:
+        """Do nothing."""
+
+
+class _Learned:
+    """Valuations of all members, shape (members, n), and the market in which they are bid."""
+
+    def __init__(self, stack: ModelStack, valuations: NDArray[np.float64]) -> None:
+        self.gate = stack.economy.gate
+        if self.gate.bidder is not None or self.gate.limits is not None or self.gate.purse is not None:
+            raise InvalidInputError("A stack's markets have one resource, valuations that are learned, and no wealth.")
+        self.gain = self.gate.valuation_gain
+        self.raw = nn.Parameter(_checked(stack, valuations, "valuations") / self.gain)
+        self.temperature = 1.0
+
+    @property
+    def valuations(self) -> Tensor:
+        """Valuations (money per unit); the optimiser's step acts as on `MarketGate.valuations`."""
+        return self.raw + (self.gain - 1.0) * self.raw.detach()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The valuations."""
+        return [self.raw]
+
+    def penalty(self) -> Tensor | None:
+        """What agents owe, under rules that have them pay."""
+        return self._levy
+
+    _levy: Tensor | None = None
+
+    def _bought(self, levels: Tensor) -> Tensor:
+        """Shares of soft markets, shape (members * lanes, n), at budgets of shape (members, lanes)."""
+        members, lanes = levels.shape
+        bids = self.valuations.unsqueeze(1).expand(-1, lanes, -1).reshape(members * lanes, -1)
+        temperature = bids.new_tensor(self.temperature)
+        market = self.gate.marketplace
+        sale = market(
+            bids,
+            self.gate.costs.float(),
+            level=levels.flatten(),
+            temperature=temperature,
+            posted=market.posts_a_price,
+        )
+        if self.gate.is_priced:
+            owed = self.gate.owed(sale, self.gate.costs.float(), levels.flatten())
+            self._levy = owed.view(members, lanes).mean(1)
+        return sale.allocation
+
+
+@final
+class MarketShares(_Learned):
+    """Shares bought in one market for each member, each on its own way to its own budget.
+
+    Parameters
+    ----------
+    valuations
+        To begin with, shape (members, n).
+    schedules
+        How the budget of each member falls; without warm-up, and with equal temperatures.
+    """
+
+    lanes = 1
+
+    def __init__(self, stack: ModelStack, valuations: NDArray[np.float64], schedules: Sequence[AnnealedBudget]) -> None:
+        super().__init__(stack, valuations)
+        if len(schedules) != stack.size or any(schedule.warm_up > 0.0 for schedule in schedules):
+            raise InvalidInputError("schedules must be one for each member, each with warm_up=0.")
+        self.schedules = schedules
+        self._levels = self.raw.new_ones((stack.size, 1))
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Move budgets and temperature."""
+        progress = step / steps
+        self.temperature = self.schedules[0].temperature_at(progress)
+        self._levels = self.raw.new_tensor([each.budgets_at(step, progress) for each in self.schedules])
+
+    def shares(self) -> Tensor:
+        """Clear all markets."""
+        return self._bought(self._levels)
+
+    def end_step(self) -> None:
+        """Do nothing."""
+
+
+@final
+class ElasticShares(_Learned):
+    """Shares bought at several budgets in each step, side by side.
+
+    In the schedule's warm-up everyone is served, and what each agent contributes makes its first valuation.
+
+    Parameters
+    ----------
+    schedule
+        Of all members; each draws budgets of its own.
+    valuations
+        To begin with, shape (members, n), where the schedule has no warm-up; by default 0.
+    """
+
+    def __init__(
+        self, stack: ModelStack, schedule: ElasticBudget, valuations: NDArray[np.float64] | None = None
+    ) -> None:
+        agents = len(stack.economy.population)
+        super().__init__(stack, np.zeros((stack.size, agents)) if valuations is None else valuations)
+        self.schedule = schedule
+        self._levels = self.raw.new_ones((stack.size, 1))
+        self._open: Tensor | None = None
+        self._contributions: Tensor | None = None
+
+    @property
+    def lanes(self) -> int:
+        """One in the warm-up; then the whole, the smallest, and those drawn."""
+        return 1 if self._open is not None else self._levels.shape[1]
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Serve everyone in the warm-up; then draw budgets, and at first set the valuations."""
+        progress = step / steps
+        if progress < self.schedule.warm_up:
+            self._open = torch.ones_like(self.raw).requires_grad_()
+            return
+        self._open = None
+        if self._contributions is not None:
+            self._value(self._contributions)
+            self._contributions = None
+        self.temperature = self.schedule.temperature_at(progress)
+        members = self.raw.shape[0]
+        drawn = np.random.default_rng((self.schedule.seed, step)).uniform(
+            self.schedule.lowest, 1.0, (members, self.schedule.draws)
+        )
+        ends = np.tile([1.0, self.schedule.lowest], (members, 1))
+        self._levels = self.raw.new_tensor(np.concatenate([ends, drawn], 1))
+
+    def shares(self) -> Tensor:
+        """Clear all markets, or serve everyone."""
+        # As in the gate: valuations have a gradient of 0 in the warm-up, which the optimiser counts as steps.
+        return self._bought(self._levels) if self._open is None else self._open + 0.0 * self.raw
+
+    @torch.no_grad()
+    def end_step(self) -> None:
+        """Add up what agents contributed in the warm-up."""
+        if self._open is not None and self._open.grad is not None:
+            earlier = 0.0 if self._contributions is None else self._contributions
+            self._contributions = earlier + self._open.grad.abs().double()
+
+    @torch.no_grad()
+    def _value(self, contributions: Tensor) -> None:
+        costs = self.gate.costs.clamp(min=torch.finfo(torch.float64).tiny)
+        per_cost = (contributions / costs).cpu().numpy()
+        scores = np.stack([normal_scores(row) for row in per_cost])
+        self.raw.copy_(torch.from_numpy(scores) / self.gain)
+
+
+def _checked(stack: ModelStack, values: NDArray[np.float64] | NDArray[np.bool_], name: str) -> Tensor:
+    wanted = (stack.size, len(stack.economy.population))
+    if values.shape != wanted or not np.isfinite(values).all():
+        raise InvalidInputError(
+            f"{name} must be finite numbers of shape {wanted} (members, agents), got {values.shape}."
+        )
+    return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(stack.model.device)

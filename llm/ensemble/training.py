@@ -1,0 +1,234 @@
+"""Training and scoring a stack: the loop of `fine_tune`, for many members at a time.
+
+The Trainer has one loss, one gradient norm and one data loader for a model. A stack has them for each member, and so a
+loop of its own. Optimiser, rates, clipping and loss are those of `walras.llm.training`, member by member.
+"""
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import get_linear_schedule_with_warmup
+
+from walras.llm.distillation import Distillation
+from walras.llm.ensemble.examples import TensorExamples, aligned_batches
+from walras.llm.ensemble.shares import Shares
+from walras.llm.ensemble.stack import ModelStack
+from walras.llm.flops import evaluating
+from walras.llm.training import EVALUATION_BATCH, TrainingSettings
+from walras.market import InvalidInputError
+
+__all__ = ["Teacher", "logits_of_members", "train_together"]
+
+# What the seeds' models say to a batch: numbers of examples (seeds, batch), and the batch -> logits, seeds first.
+Teacher = Callable[[NDArray[np.int64], dict[str, Tensor]], Tensor]
+
+MOST_TOKENS = 2**16  # of a forward pass in training, all members together: more of them are taken in parts
+CLIP = 1.0
+
+
+def train_together(
+    stack: ModelStack,
+    examples: TensorExamples,
+    settings: TrainingSettings,
+    *,
+    seeds: Sequence[int],
+    shares: Shares,
+    teacher: Teacher | None = None,
+    distillation: Distillation | None = None,
+    most_tokens: int = MOST_TOKENS,
+) -> None:
+    """Train all members of a stack in place, each as `fine_tune` would, on batches of its own seed.
+
+    Parameters
+    ----------
+    examples
+        Of the task, on the stack's device.
+    settings
+        Of every member; `seed` is that of dropout, which is drawn for the stack as a whole.
+    seeds
+        Of the batches: as many as members, or a divisor of their number. Member e has the seed of number e modulo
+        theirs, so that members of several budgets and one seed see the same batches.
+    shares
+        How open each agent of each member is.
+    teacher, distillation
+        From whom members learn, and what; only logits.
+    most_tokens
+        Of a forward pass, padding and all members and lanes included; a larger batch is taken in parts.
+
+    Raises
+    ------
+    InvalidInputError
+        Seeds that do not divide the members; settings that a stack does not have.
+    """
+    distillation = distillation or Distillation()
+    if not seeds or stack.size % len(seeds):
+        raise InvalidInputError(f"{len(seeds)} seeds do not divide {stack.size} members into equal groups.")
+    if distillation.needs_layers or settings.accumulation != 1:
+        raise InvalidInputError("A stack learns from a teacher's logits alone, without accumulation of batches.")
+    torch.manual_seed(settings.seed)
+    weights = stack.parameters()
+    optimiser = torch.optim.AdamW(
+        _decay_groups(weights, shares.parameters(), settings.weight_decay),
+        lr=settings.learning_rate,
+        fused=stack.model.device.type == "cuda",
+    )
+    rates = get_linear_schedule_with_warmup(optimiser, round(settings.warm_up * settings.steps), settings.steps)
+    batches = aligned_batches(examples.lengths, settings.batch_size, seeds)
+    forward = torch.compile(stack.model, dynamic=True) if settings.compiled else stack.model
+    trained = [*weights.values(), *shares.parameters()]
+    stack.model.train()
+    with _gated(stack, shares.shares):
+        for step in range(settings.steps):
+            shares.begin_step(step, settings.steps)
+            numbers = next(batches)
+            for part in _parts(numbers, examples, stack, shares.lanes, most_tokens):
+                loss = _loss(stack, forward, examples, part, shares, settings, teacher, distillation)
+                (loss * part.shape[1] / numbers.shape[1]).backward()
+            shares.end_step()
+            _clip_each([parameter for parameter in trained if parameter.grad is not None], stack.size)
+            optimiser.step()
+            rates.step()
+            optimiser.zero_grad()
+    stack.model.eval()
+
+
+def _loss(
+    stack: ModelStack,
+    forward: Callable[..., Any],
+    examples: TensorExamples,
+    numbers: NDArray[np.int64],
+    shares: Shares,
+    settings: TrainingSettings,
+    teacher: Teacher | None,
+    distillation: Distillation,
+) -> Tensor:
+    """Give the sum of all members' losses: each has its own gradient, as if it were alone."""
+    of_seeds = examples.batch(numbers.flatten())
+    inputs = {name: _for_members(column, len(numbers), stack.size, shares.lanes) for name, column in of_seeds.items()}
+    with _precision(stack, settings):
+        outputs = forward(**inputs, **_positions(stack.model, inputs["input_ids"]))
+        loss = outputs.loss  # a mean over rows, and members have equally many
+        if teacher is not None:
+            with torch.no_grad():
+                taught = _for_members(teacher(numbers, of_seeds), len(numbers), stack.size, shares.lanes)
+            loss = distillation.task_weight * loss + distillation.of_teacher(outputs, _Taught(taught), inputs)
+    total = stack.size * loss
+    owed = shares.penalty()
+    return total if owed is None else total + owed.sum()
+
+
+class _Taught:
+    """A teacher's logits, as `Distillation` reads them."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+
+@torch.no_grad()
+def logits_of_members(
+    stack: ModelStack,
+    examples: TensorExamples,
+    allocation: NDArray[np.bool_],
+    *,
+    bf16: bool = False,
+    most_tokens: int = 4 * MOST_TOKENS,
+) -> NDArray[np.float32]:
+    """Give every member's logits of every example, shape (members, examples, ...), whole agents served.
+
+    Parameters
+    ----------
+    allocation
+        Whom each member serves, shape (members, n).
+    """
+    open_agents = torch.from_numpy(allocation.astype(np.float32)).to(stack.model.device)
+    order = examples.lengths.argsort(kind="stable")
+    logits: Tensor | None = None
+    with evaluating(stack.model), _gated(stack, lambda: open_agents):
+        first = 0
+        while first < len(order):
+            # Ascending lengths: what fits is told by the longest of the largest batch that may come.
+            longest = int(examples.lengths[order[min(first + EVALUATION_BATCH, len(order)) - 1]])
+            size = min(max(most_tokens // (longest * stack.size), 1), EVALUATION_BATCH)
+            numbers = order[first : first + size]
+            batch = {name: column for name, column in examples.batch(numbers).items() if name != "labels"}
+            inputs = {name: _for_members(column, 1, stack.size, 1) for name, column in batch.items()}
+            with torch.autocast(stack.model.device.type, torch.bfloat16, enabled=bf16):
+                found = stack.model(**inputs, **_positions(stack.model, inputs["input_ids"])).logits
+            found = found.unflatten(0, (stack.size, -1)).float()
+            if logits is None:
+                logits = found.new_empty((stack.size, len(order), *found.shape[2:]))
+            logits[:, torch.from_numpy(numbers).to(logits.device)] = found
+            first += size
+    assert logits is not None  # examples are never empty
+    return cast(NDArray[np.float32], logits.cpu().numpy())
+
+
+@contextlib.contextmanager
+def _gated(stack: ModelStack, source: Callable[[], Tensor]) -> Iterator[None]:
+    stack.economy.gate.given = source
+    try:
+        yield
+    finally:
+        stack.economy.gate.given = None
+
+
+def _parts(
+    numbers: NDArray[np.int64], examples: TensorExamples, stack: ModelStack, lanes: int, most_tokens: int
+) -> list[NDArray[np.int64]]:
+    """Cut a step's numbers, shape (seeds, batch), into parts of few enough tokens."""
+    tokens = int(examples.lengths[numbers].max()) * numbers.shape[1] * stack.size * lanes
+    return np.array_split(numbers, min(math.ceil(tokens / most_tokens), numbers.shape[1]), axis=1)
+
+
+def _for_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor:
+    """Give (seeds * batch, ...) as (members * lanes * batch, ...): seeds go round, lanes have the same rows."""
+    of_seed = column.view(1, seeds, 1, -1, *column.shape[1:])
+    wide = of_seed.expand(members // seeds, -1, lanes, *of_seed.shape[3:])
+    return wide.reshape(-1, *column.shape[1:])
+
+
+def _positions(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
+    """Positions of each row, where a model looks them up in a table: by itself it would look up one row for all."""
+    counts_itself = "position_ids" not in inspect.signature(model.forward).parameters or not any(
+        isinstance(module, nn.Embedding)
+        and name.endswith(("position_embeddings", "wpe"))
+        and module.padding_idx is None
+        for name, module in model.named_modules()
+    )
+    if counts_itself:
+        return {}
+    return {"position_ids": torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens).contiguous()}
+
+
+def _precision(stack: ModelStack, settings: TrainingSettings) -> torch.autocast:
+    return torch.autocast(stack.model.device.type, torch.bfloat16, enabled=settings.bf16)
+
+
+def _decay_groups(
+    weights: dict[str, nn.Parameter], others: list[nn.Parameter], weight_decay: float
+) -> list[dict[str, Any]]:
+    """Weights decay, biases and norms do not, as in the Trainer."""
+    without = [w for name, w in weights.items() if name.endswith(".bias") or "norm" in name.lower()]
+    skipped = {id(weight) for weight in without}
+    decaying = [w for w in weights.values() if id(w) not in skipped]
+    return [
+        {"params": [*decaying, *others], "weight_decay": weight_decay},
+        {"params": without, "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def _clip_each(parameters: list[nn.Parameter], members: int) -> None:
+    """Scale each member's gradients so that their norm is at most 1, as `max_grad_norm` does for one model."""
+    gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
+    norms = torch.stack([torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients])
+    factors = (CLIP / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factors.view(members, *(1,) * (gradient.ndim - 1)))

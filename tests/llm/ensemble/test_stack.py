@@ -1,0 +1,227 @@
+"""A stack computes what its members compute, and trains each of them as if it were alone."""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2Config, GPT2ForSequenceClassification, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from walras.llm import AnnealedBudget, Distillation, EconomyConfig, ElasticBudget, WealthDynamics, attach
+from walras.llm.baselines.gradients import given_shares
+from walras.llm.ensemble import (
+    ElasticShares,
+    GivenShares,
+    MarketShares,
+    ModelStack,
+    TensorExamples,
+    aligned_batches,
+    logits_of_members,
+    train_together,
+)
+from walras.llm.errors import UnsupportedModelError
+from walras.llm.tasks import Task, make_roles_task, small_bert
+from walras.llm.training import TrainingSettings, fine_tune, predict
+from walras.market import InvalidInputError
+
+
+def llama(seed: int) -> PreTrainedModel:
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=20, num_key_value_heads=2, tie_word_embeddings=True, **shape))
+
+
+def gpt2(seed: int) -> PreTrainedModel:
+    torch.manual_seed(seed)
+    return GPT2ForSequenceClassification(GPT2Config(vocab_size=20, n_embd=16, n_layer=2, n_head=4, pad_token_id=0))
+
+
+def bert(seed: int) -> PreTrainedModel:
+    return small_bert(seed=seed)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    whole = make_roles_task(seed=0)
+    return Task(
+        whole.name,
+        whole.train.head(64),
+        whole.evaluation.head(32),
+        whole.outputs,
+        whole.metric,
+        whole.collate,
+        whole.words,
+    )
+
+
+def weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: weight.detach() for name, weight in model.named_parameters() if "walras" not in name}
+
+
+@pytest.mark.parametrize("make", [bert, gpt2, llama])
+def test_each_part_of_a_batch_meets_its_own_member_and_gates(make: Callable[[int], PreTrainedModel]) -> None:
+    models = [make(seed).eval() for seed in range(3)]
+    stack = ModelStack(models)
+    stack.model.eval()
+    rng = np.random.default_rng(0)
+    shares = torch.from_numpy(rng.uniform(size=(3, len(stack.economy.population)))).float()
+    tokens = torch.from_numpy(rng.integers(1, 16, (6, 5)))
+    positions = {} if make is llama else {"position_ids": torch.arange(5).expand(6, -1).contiguous()}
+    with given_shares(stack.economy, lambda: shares):
+        together = stack.model(input_ids=tokens, **positions).logits
+    for number, model in enumerate(models):
+        economy = attach(model)
+        with given_shares(economy, lambda number=number: shares[number]):
+            alone = model(input_ids=tokens[2 * number : 2 * number + 2]).logits
+        torch.testing.assert_close(together[2 * number : 2 * number + 2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_stack_of_one_trains_as_the_trainer_does(task: Task) -> None:
+    settings = TrainingSettings(steps=5, learning_rate=1e-3, batch_size=8, by_length=True, seed=3)
+    teacher, alone = bert(5), bert(0)
+    stack = ModelStack([alone])
+    served = np.random.default_rng(0).uniform(size=(1, len(stack.economy.population))) < 0.6
+    examples = TensorExamples(task.train, task.collate)
+    taught = torch.from_numpy(
+        logits_of_members(ModelStack([teacher]), examples, np.ones_like(served))  # (1, examples, classes)
+    )
+    train_together(
+        stack,
+        examples,
+        settings,
+        seeds=[3],
+        shares=GivenShares(stack, served),
+        teacher=lambda numbers, _: taught[0, numbers[0]],
+    )
+    economy = attach(alone)
+    # The order of its batches is the only thing in which the Trainer's differs.
+    numbers = [
+        row for batch, _ in zip(aligned_batches(examples.lengths, 8, [3]), range(5), strict=False) for row in batch[0]
+    ]
+    in_order = Task(**{**task.__dict__, "train": type(task.train)([task.train.rows[number] for number in numbers])})
+    fixed = TrainingSettings(**{**settings.__dict__, "by_length": False})
+    with given_shares(economy, lambda: torch.from_numpy(served[0]).float()):
+        _train_in_order(alone, in_order, fixed, teacher)
+    for name, weight in weights_of(stack.write_member(0, bert(9))).items():
+        torch.testing.assert_close(weight, weights_of(alone)[name], atol=2e-5, rtol=1e-3, msg=name)
+
+
+def _train_in_order(model: PreTrainedModel, task: Task, settings: TrainingSettings, teacher: PreTrainedModel) -> None:
+    from torch.utils.data import SequentialSampler
+
+    import walras.llm.training as training
+
+    by_length = training._buckets
+    training._buckets = lambda task, _: SequentialSampler(task.train)
+    try:
+        fine_tune(model, task, TrainingSettings(**{**settings.__dict__, "by_length": True}), teacher=teacher)
+    finally:
+        training._buckets = by_length
+
+
+def run(models: list[PreTrainedModel], seeds: list[int], budgets: list[float], task: Task, **others: int) -> ModelStack:
+    stack = ModelStack(models)
+    valuations = np.random.default_rng(0).standard_normal((1, len(stack.economy.population))).repeat(stack.size, 0)
+    schedules = [AnnealedBudget(budget, warm_up=0.0) for budget in budgets]
+    shares = MarketShares(stack, valuations, schedules)
+    settings = TrainingSettings(steps=4, learning_rate=1e-3, batch_size=8)
+    train_together(stack, TensorExamples(task.train, task.collate), settings, seeds=seeds, shares=shares, **others)
+    stack.learned = shares.valuations.detach()
+    return stack
+
+
+def test_members_do_not_meet(task: Task) -> None:
+    models = [bert(seed) for seed in range(2)]
+    together = run([*models, *models], [4, 5], [0.5, 0.5, 0.3, 0.3], task)
+    for number, (model, seed, budget) in enumerate([(0, 4, 0.5), (1, 5, 0.5), (0, 4, 0.3), (1, 5, 0.3)]):
+        alone = run([models[model]], [seed], [budget], task)
+        torch.testing.assert_close(together.learned[number], alone.learned[0], atol=1e-4, rtol=1e-3)
+        theirs, mine = (s.write_member(n, bert(9)) for s, n in ((together, number), (alone, 0)))
+        for name, weight in weights_of(theirs).items():
+            torch.testing.assert_close(weight, weights_of(mine)[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_a_step_in_parts_is_the_same_step(task: Task) -> None:
+    whole, parts = (run([bert(0)], [1], [0.5], task, most_tokens=most) for most in (2**16, 40))
+    torch.testing.assert_close(whole.learned, parts.learned, atol=1e-4, rtol=1e-3)
+
+
+def test_elastic_lanes_are_the_elastic_training_of_the_trainer(task: Task) -> None:
+    schedule = ElasticBudget(lowest=0.3, warm_up=0.5, draws=1, seed=2)
+    model = bert(0)
+    stack = ModelStack([model])
+    shares = ElasticShares(stack, schedule)
+    settings = TrainingSettings(steps=6, learning_rate=1e-3, batch_size=64, seed=3)
+    teacher = bert(5)
+    examples = TensorExamples(task.train, task.collate)
+    taught = torch.from_numpy(
+        logits_of_members(ModelStack([teacher]), examples, np.ones((1, len(stack.economy.population)), bool))
+    )
+    train_together(
+        stack, examples, settings, seeds=[3], shares=shares, teacher=lambda numbers, _: taught[0, numbers[0]]
+    )
+    economy = attach(model)
+    fine_tune(model, task, settings, market=economy.callback(schedule), teacher=teacher)  # one batch: the whole task
+    np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=0.02)
+    assert shares.lanes == 3
+
+
+def test_hard_logits_are_those_of_the_exported_model(task: Task) -> None:
+    model = bert(0)
+    economy = attach(copy.deepcopy(model))
+    economy.set_valuations(np.random.default_rng(0).standard_normal(len(economy.population)))
+    stack = ModelStack([model, bert(1)])
+    allocation = np.stack([economy.hard_allocation(0.4), economy.hard_allocation(1.0)])
+    logits = logits_of_members(stack, TensorExamples(task.evaluation, task.collate), allocation, most_tokens=100)
+    exported, labels = predict(economy.export(0.4), task)
+    order = np.argsort([len(row["input_ids"]) for row in task.evaluation.rows], kind="stable")
+    np.testing.assert_allclose(logits[0][order], exported, atol=1e-4)
+    assert task.score(logits[0].astype(float), np.array([row["labels"] for row in task.evaluation.rows])) == task.score(
+        exported, labels
+    )
+
+
+def test_batches_of_several_seeds_are_aligned_and_go_through_everything() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, 200)
+    batches = aligned_batches(lengths, 8, [1, 2])
+    epoch = np.stack([next(batches) for _ in range(25)])  # (batches, seeds, batch)
+    for seed in range(2):
+        assert sorted(epoch[:, seed].ravel()) == list(range(200))
+    assert not (epoch[:, 0] == epoch[:, 1]).all()
+    longest = lengths[epoch].max(2)
+    assert np.abs(longest[:, 0] - longest[:, 1]).max() <= 6
+    second = np.stack([next(batches) for _ in range(25)])
+    assert not (epoch == second).all()
+
+
+def test_what_cannot_be_stacked_is_told(task: Task) -> None:
+    with pytest.raises(InvalidInputError, match="models is empty"):
+        ModelStack([])
+    with pytest.raises(InvalidInputError, match=r"models\[1\] is not of the class and shape"):
+        ModelStack([bert(0), llama(0)])
+    odd = bert(0)
+    odd.classifier = torch.nn.Bilinear(2, 2, 2)
+    with pytest.raises(UnsupportedModelError, match="classifier is a Bilinear"):
+        ModelStack([odd])
+    stack = ModelStack([bert(0), bert(1)])
+    with pytest.raises(InvalidInputError, match=r"of shape \(2, "):
+        GivenShares(stack, np.ones((1, 3), dtype=bool))
+    served = GivenShares(stack, np.ones((2, len(stack.economy.population)), dtype=bool))
+    examples = TensorExamples(task.train, task.collate)
+    with pytest.raises(InvalidInputError, match="3 seeds do not divide 2 members"):
+        train_together(stack, examples, TrainingSettings(steps=1), seeds=[0, 1, 2], shares=served)
+    with pytest.raises(InvalidInputError, match="logits alone"):
+        train_together(
+            stack,
+            examples,
+            TrainingSettings(steps=1),
+            seeds=[0],
+            shares=served,
+            distillation=Distillation(layers_weight=1.0),
+        )
+    with pytest.raises(InvalidInputError, match="warm_up=0"):
+        MarketShares(stack, np.zeros((2, len(stack.economy.population))), [AnnealedBudget(0.5)] * 2)
+    rich = ModelStack([bert(0)], EconomyConfig(wealth=WealthDynamics()))
+    with pytest.raises(InvalidInputError, match="no wealth"):
+        ElasticShares(rich, ElasticBudget())
