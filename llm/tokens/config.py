@@ -36,6 +36,11 @@ class TokenConfig:
         what it computes in evaluation.
     price_momentum
         How slowly the price that a causal model posts follows the prices of training, in [0, 1).
+    room
+        Of a causal model in evaluation, which sells to all who bid the posted price: a bound, in (0, 1]. Of the first t
+        tokens of a pass no more than `max(64, ceil(room t))` buy, those that come first. The number of places is then
+        known before anyone bids, so that nothing waits for the device, and the model can be compiled whole or captured
+        in a CUDA graph. Somewhat above the capacity it seldom binds. None bounds nothing.
     """
 
     layers: tuple[int, ...] | None = None
@@ -44,6 +49,7 @@ class TokenConfig:
     visible: str = EVERYONE
     straight_through: bool = False
     price_momentum: float = 0.99
+    room: float | None = None
 
     def __post_init__(self) -> None:
         if self.layers is not None:
@@ -62,6 +68,8 @@ class TokenConfig:
         boolean("TokenConfig.straight_through", self.straight_through)
         if not 0.0 <= finite_number("TokenConfig.price_momentum", self.price_momentum) < 1.0:
             raise InvalidInputError(f"TokenConfig.price_momentum must lie in [0, 1), got {self.price_momentum}.")
+        if self.room is not None and not 0.0 < finite_number("TokenConfig.room", self.room) <= 1.0:
+            raise InvalidInputError(f"TokenConfig.room must be None or lie in (0, 1], got {self.room}.")
 
     def for_layers(self, number: int) -> "TokenConfig":
         """Give the same with layers named, for a model of so many layers; raise if it lacks one of them."""

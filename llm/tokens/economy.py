@@ -17,7 +17,7 @@ from walras.llm.resources import is_causal
 from walras.llm.tokens.config import TokenConfig, checked_capacities
 from walras.llm.tokens.costs import LayerCosts, costs_frame
 from walras.llm.tokens.hall import MARKETS_NAME, ReadTokens, TokenMarkets, pooled
-from walras.llm.tokens.keys import KeyValues
+from walras.llm.tokens.keys import KeyValues, QueriesOnly
 from walras.llm.tokens.ledger import Recording
 from walras.llm.tokens.market import HARD, OPEN, SOFT
 from walras.llm.tokens.report import TokenReport, counted
@@ -84,6 +84,11 @@ class TokenEconomy:
         self.layers = self.config.layers
         self.causal = is_causal(model)
         self.costs = {number: LayerCosts.of(*layers[number]) for number in self.layers}
+        if self.config.room is not None and not self.causal:
+            raise InvalidInputError(
+                "TokenConfig.room bounds who buys at posted prices, and the market of an encoder clears in each "
+                "sequence: it sells its capacity, leave room out."
+            )
         capacities = checked_capacities(self.config.capacity, len(self.layers))
         hidden_size = layers[0][0].hidden_size
         self.markets = TokenMarkets(self.config, capacities, hidden_size, causal=self.causal)
@@ -94,7 +99,10 @@ class TokenEconomy:
             attention = layers[number][0]
             forward = SkippingForward(attention.module, number, market, KeyValues(attention), self.markets)
             attention.module.forward = forward
-        self._hook = model.base_model.register_forward_pre_hook(ReadTokens(self.markets), with_kwargs=True)
+            forward.keys.attention.forward = QueriesOnly(forward.keys)  # type: ignore[assignment]
+        self._hook = model.base_model.register_forward_pre_hook(
+            ReadTokens(self.markets, model.base_model), with_kwargs=True
+        )
         self._attached = True
         SaveWithMarket.put(model)
 
@@ -103,6 +111,7 @@ class TokenEconomy:
         self._require_attached()
         self._hook.remove()
         for layer in self._layers:
+            del layer.forward.keys.attention.forward
             del layer.forward
         delattr(self.model, MARKETS_NAME)
         SaveWithMarket.take(self.model)

@@ -34,6 +34,8 @@ class TokenMarkets(nn.Module):
         self.ledger = Ledger()
         self.mode: str | None = None
         self.pools = False
+        self.room = config.room
+        self._known: object = None
 
     def way(self) -> str:
         """Give the mode of `TokenMarket` in which the present forward pass clears."""
@@ -46,15 +48,23 @@ class TokenMarkets(nn.Module):
         return POSTED if self.causal else HARD
 
     def require_prices(self) -> None:
-        """Raise `CouplingError` if a layer is about to post a price that it does not have."""
-        if self.way() != POSTED:
+        """Raise `CouplingError` if a layer is about to post a price that it does not have.
+
+        Reading prices waits for the device, so that it is done once after a change; a compiled pass cannot do it, and
+        serves everyone at a price that is not known.
+        """
+        if torch.compiler.is_compiling() or self.way() != POSTED:
             return
-        prices = torch.stack([market.posted_price for market in self if market.capacity < 1.0] or [torch.zeros(())])
-        if bool(prices.isnan().any()):
+        prices = [market.posted_price for market in self if market.capacity < 1.0]
+        state = [(id(price), None if price.is_inference() else price._version) for price in prices]
+        if state == self._known and all(version is not None for _, version in state):
+            return
+        if prices and bool(torch.stack(prices).isnan().any()):
             raise CouplingError(
                 "A causal model posts its layers' prices in evaluation, and not all are known: they are learned in "
                 "training, or found by TokenEconomy.calibrate(batches)."
             )
+        self._known = state
 
     def __iter__(self) -> Iterator[TokenMarket]:
         """Go through the layers' markets."""
@@ -64,14 +74,14 @@ class TokenMarkets(nn.Module):
 class ReadTokens:
     """Hook that notes the tokens of a forward pass before the first layer."""
 
-    def __init__(self, markets: TokenMarkets) -> None:
+    def __init__(self, markets: TokenMarkets, model: nn.Module) -> None:
         self.markets = markets
+        self.names = [name for name in inspect.signature(type(model).forward).parameters if name != "self"]
 
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Open the pass in the ledger."""
-        names = [name for name in inspect.signature(type(module).forward).parameters if name != "self"]
         self.markets.require_prices()
-        self.markets.ledger.open(batch_of(dict(zip(names, arguments, strict=False)) | named))
+        self.markets.ledger.open(batch_of(dict(zip(self.names, arguments, strict=False)) | named))
 
 
 @contextmanager

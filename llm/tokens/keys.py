@@ -1,18 +1,20 @@
 """Keys and values of tokens that do not buy: what the others see of them at the layer."""
 
+import inspect
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from walras.llm.architectures import Attention, Sublayer
 
-__all__ = ["BuyersOnly", "KeyValues", "WithOthers"]
+__all__ = ["BuyersOnly", "KeyValues", "QueriesOnly", "Seen", "parameters_of"]
 
 
 class KeyValues:
-    """Computes keys and values as one attention does, without queries.
+    """Computes keys and values as one attention does without its queries, and queries without its keys.
 
     Parameters
     ----------
@@ -25,7 +27,8 @@ class KeyValues:
         assert isinstance(names, Attention)
         self.layer = sublayer.module
         self.pre_norm, self.module = names.pre_norm, names.module
-        self.key, self.value = names.inputs[1:]
+        self.query, self.key, self.value = names.inputs
+        self.output = names.output
         self.heads, self.head_dim = sublayer.key_value_heads, sublayer.head_dim
 
     @property
@@ -50,15 +53,23 @@ class KeyValues:
         """
         if self.pre_norm is not None:
             hidden = self.layer.get_submodule(self.pre_norm)(hidden)
-        shape = (*hidden.shape[:-1], self.heads, self.head_dim)
-        keys = self.layer.get_submodule(self.key)(hidden).view(shape)
-        values = self.layer.get_submodule(self.value)(hidden).view(shape).transpose(1, 2)
-        norm = getattr(self.attention, "k_norm", None)
-        keys = (keys if norm is None else norm(keys)).transpose(1, 2)
-        if positions is not None:
-            rotate = sys.modules[type(self.attention).__module__].apply_rotary_pos_emb
-            keys = rotate(keys, keys, *positions)[1]
-        return keys, values
+        return self._heads(self.key, hidden, "k_norm", positions), self._heads(self.value, hidden, None, None)
+
+    def queries(self, hidden: Tensor, positions: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Give queries, shape (sequences, heads, tokens, features of a head), from normalised hidden states."""
+        return self._heads(self.query, hidden, "q_norm", positions)
+
+    def _heads(
+        self, projection: str, hidden: Tensor, norm: str | None, positions: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        projected = self.layer.get_submodule(projection)(hidden)
+        projected = projected.view(*hidden.shape[:-1], -1, self.head_dim)  # (sequences, tokens, heads, features)
+        normalise = None if norm is None else getattr(self.attention, norm, None)
+        heads = (projected if normalise is None else normalise(projected)).transpose(1, 2)
+        if positions is None:
+            return heads
+        rotate = sys.modules[type(self.attention).__module__].apply_rotary_pos_emb
+        return rotate(heads, heads[:, :0], *positions)[0]  # type: ignore[no-any-return]
 
     def nothing(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Give keys and values of absent tokens: zeros."""
@@ -68,34 +79,69 @@ class KeyValues:
         return zeros, zeros
 
 
-class WithOthers:
-    """Stands for the cache of one layer that buyers run through: they see the keys and values of all tokens.
+class Seen(NamedTuple):
+    """Stands for the cache of one layer that buyers run through: keys and values of all tokens that they see.
+
+    Attributes
+    ----------
+    keys, values
+        Shape (sequences, heads, tokens, features of a head), in the order of the text.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+
+class QueriesOnly:
+    """Stands for an attention's `forward`: handed keys and values as `Seen`, it computes queries alone.
 
     Parameters
     ----------
-    others
-        Keys and values of those that do not buy, shape (sequences, heads, others, features).
-    places
-        Where each token stands among buyers and then others, shape (sequences, tokens).
-    cache
-        The model's own, if it has one.
-    length
-        How many keys queries see at most: a static cache gives more than it holds. None for all that it gives.
+    keys
+        Of the same attention.
     """
 
-    def __init__(self, others: tuple[Tensor, Tensor], places: Tensor, cache: Any, length: int | None) -> None:
-        self.others, self.places, self.cache, self.length = others, places, cache, length
+    def __init__(self, keys: KeyValues) -> None:
+        self.keys = keys
+        self.names = parameters_of(keys.attention)
+        self.output_inside = keys.output.startswith(f"{keys.module}.")
 
-    def update(self, keys: Tensor, values: Tensor, layer: int, *rest: Any, **named: Any) -> tuple[Tensor, Tensor]:
-        """Take the buyers' keys and values; give everyone's, in the order of the text."""
-        everyone = [
-            pick(torch.cat([mine, others.to(mine.dtype)], dim=2), self.places)
-            for mine, others in zip((keys, values), self.others, strict=True)
-        ]
-        if self.cache is None:
-            return everyone[0], everyone[1]
-        keys, values = self.cache.update(*everyone, layer, *rest, **named)
-        return keys[:, :, : self.length], values[:, :, : self.length]
+    def __call__(self, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
+        """Attend."""
+        attention, names = self.keys.attention, self.names
+        named = dict(zip(names, arguments, strict=False)) | named
+        seen = named.get("past_key_values")
+        if not isinstance(seen, Seen):
+            return type(attention).forward(attention, **named)  # type: ignore[no-any-return]
+        queries = self.keys.queries(named["hidden_states"], named.get("position_embeddings"))
+        mixed, weights = self._interface(attention)(
+            attention,
+            queries,
+            seen.keys.to(queries.dtype),
+            seen.values.to(queries.dtype),
+            named.get("attention_mask"),
+            dropout=attention_dropout(attention),
+            scaling=attention.scaling,
+        )
+        mixed = mixed.flatten(-2).contiguous()  # (sequences, places, heads * features)
+        return self.keys.layer.get_submodule(self.keys.output)(mixed) if self.output_inside else mixed, weights
+
+    @staticmethod
+    def _interface(attention: nn.Module) -> Any:
+        eager = sys.modules[type(attention).__module__].eager_attention_forward
+        return ALL_ATTENTION_FUNCTIONS.get_interface(attention.config._attn_implementation, eager)
+
+
+def attention_dropout(attention: nn.Module) -> float:
+    """Give the rate at which an attention drops weights now."""
+    if not attention.training:
+        return 0.0
+    return float(attention.attention_dropout if hasattr(attention, "attention_dropout") else attention.dropout.p)
+
+
+def parameters_of(module: nn.Module) -> list[str]:
+    """Name what a module's `forward` takes, in order."""
+    return [name for name in inspect.signature(type(module).forward).parameters if name != "self"]
 
 
 class BuyersOnly:
@@ -109,7 +155,7 @@ class BuyersOnly:
     bought
         Of each buyer's place, whether it is one, shape (sequences, places).
     places
-        As for `WithOthers`.
+        Where each token stands among buyers and then others, shape (sequences, tokens).
     others
         How many do not buy.
     cache

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from walras.llm.errors import CouplingError
-from walras.llm.tokens.market import Purchase
+from walras.llm.tokens.places import limits, whole_parts
+from walras.llm.tokens.purchases import Purchase
 from walras.market import InvalidInputError
 
 __all__ = ["Batch", "Ledger", "Pass", "Recording", "Work", "batch_of"]
@@ -26,11 +27,14 @@ class Batch(NamedTuple):
         False for padding, shape (sequences, tokens).
     first
         Position of the first token: how many stand in the cache before it.
+    plain
+        Whether the attention mask says no more than which tokens are padding.
     """
 
     numbers: Tensor | None
     real: Tensor
     first: int
+    plain: bool
 
 
 class Work(NamedTuple):
@@ -49,6 +53,29 @@ class Pass:
 
     batch: Batch
     purchases: dict[int, tuple[Purchase, Work]] = field(default_factory=dict)
+    _shared: dict[tuple[str, float], Tensor] = field(default_factory=dict)
+
+    def sold(self, capacity: float) -> Tensor:
+        """How many tokens of each sequence buy at a capacity, shape (sequences, 1); worked out once for all layers."""
+        key = ("capacity", capacity)
+        if key not in self._shared:
+            self._shared[key] = whole_parts(capacity, self.batch.real.sum(-1, keepdim=True))
+        return self._shared[key]
+
+    def limits(self, room: float) -> Tensor:
+        """As `places.limits` gives them, worked out once for all layers."""
+        key = ("room", room)
+        if key not in self._shared:
+            self._shared[key] = limits(self.batch.real, room)
+        return self._shared[key]
+
+    def starts(self) -> Tensor:
+        """Where each sequence begins among the tokens of all, shape (sequences, 1)."""
+        key = ("starts", 0.0)
+        if key not in self._shared:
+            real = self.batch.real
+            self._shared[key] = torch.arange(len(real), device=real.device).unsqueeze(-1) * real.shape[1]
+        return self._shared[key]
 
     def frame(self, number: int) -> pd.DataFrame:
         """Give a row per real token and layer."""
@@ -58,7 +85,9 @@ class Pass:
         token = np.full(len(place), -1) if numbers is None else numbers.cpu().numpy()[sequence, place]
         tables = []
         for layer, (purchase, _) in self.purchases.items():
-            valuations, shares, price = (tensor.double().cpu().numpy() for tensor in purchase)
+            valuations, shares, price = (
+                tensor.double().cpu().numpy() for tensor in (purchase.valuations, purchase.shares, purchase.price)
+            )
             tables.append(
                 pd.DataFrame(
                     {
@@ -112,7 +141,7 @@ class Ledger:
     def enter(self, layer: int, purchase: Purchase, work: Work) -> None:
         """Write down what a layer sold, detached."""
         if self.last is not None:
-            self.last.purchases[layer] = (Purchase(*(tensor.detach() for tensor in purchase)), work)
+            self.last.purchases[layer] = (purchase.detached(), work)
 
     def sold(self) -> Pass:
         """Give the last forward pass, or raise if there was none."""
@@ -135,7 +164,8 @@ def batch_of(named: dict[str, Any]) -> Batch:
         raise InvalidInputError("The model was called with neither input_ids nor inputs_embeds.")
     cache = named.get("past_key_values")
     first = 0 if cache is None else int(cache.get_seq_length())
-    return Batch(numbers, _real(named.get("attention_mask"), tokens, first), first)
+    mask = named.get("attention_mask")
+    return Batch(numbers, _real(mask, tokens, first), first, mask is None or mask.ndim == 2)
 
 
 def _real(mask: object, tokens: Tensor, first: int) -> Tensor:

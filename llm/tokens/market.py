@@ -17,44 +17,22 @@ those at which whole tokens clear the batches of training.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from walras.llm.tokens.config import TokenConfig
-from walras.market import FixedSupply, LinearDemand, LogitDemand, PostedPrice, StepDemand
+from walras.llm.tokens.places import Queue, first_come, whole_part
+from walras.llm.tokens.purchases import SharePurchase
+from walras.market import FixedSupply, LinearDemand, LogitDemand, StepDemand
 from walras.market.operators import compile_mechanism
 
-__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SHARED", "SOFT", "Purchase", "TokenMarket"]
+__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SHARED", "SOFT", "TokenMarket"]
 
 SOFT, SHARED, HARD, POSTED, POOLED, OPEN = "soft", "shared", "hard", "posted", "pooled", "open"
 
 _ROUNDING = 1e-4
-
-
-class Purchase(NamedTuple):
-    """What a layer sold.
-
-    Attributes
-    ----------
-    valuations
-        Money per token's processing, shape (sequences, tokens); NaN where nobody was asked.
-    shares
-        Bought share of the processing, in [0, 1], shape (sequences, tokens); 0 for padding.
-    price
-        What it cleared at, or was posted at, shape (sequences,).
-    """
-
-    valuations: Tensor
-    shares: Tensor
-    price: Tensor
-
-    @property
-    def bought(self) -> Tensor:
-        """Whether each token bought most of its processing, shape (sequences, tokens)."""
-        # What is not a number counts as bought: a broken hidden state goes through the layer, as in the dense model.
-        return ~(self.shares <= 0.5)
 
 
 class TokenMarket(nn.Module):
@@ -86,7 +64,6 @@ class TokenMarket(nn.Module):
         assert isinstance(mechanism.supply, FixedSupply)
         self.soft = compile_mechanism(mechanism, hard=config.straight_through)
         self.hard = compile_mechanism(replace(mechanism, demand=StepDemand(divisible=False)))
-        self.posted = compile_mechanism(replace(mechanism, supply=PostedPrice(0.0), demand=StepDemand()))
         self.capacity = capacity
         self.temperature = _scale_of(mechanism.demand)
         self.momentum = config.price_momentum
@@ -110,8 +87,8 @@ class TokenMarket(nn.Module):
             bias = None if self.bias is None else self.bias.float()
             return nn.functional.linear(features, self.weight.float(), bias).squeeze(-1)
 
-    def forward(self, hidden: Tensor, real: Tensor, mode: str) -> Purchase:
-        """Clear.
+    def forward(self, hidden: Tensor, real: Tensor, mode: str) -> SharePurchase:
+        """Sell shares.
 
         Parameters
         ----------
@@ -120,40 +97,53 @@ class TokenMarket(nn.Module):
         real
             False for padding, shape (sequences, tokens).
         mode
-            `SOFT` or `SHARED` (smooth demand, in each sequence or in one market of all), `HARD`, `POSTED`, `POOLED`
-            (whole tokens, all sequences in one market, whose price is learned), or `OPEN` (everyone is served, and
-            nobody asked).
+            `SOFT` or `SHARED` (smooth demand, in each sequence or in one market of all), or `OPEN` (everyone is served,
+            and nobody asked).
         """
         if mode == OPEN:
             unknown = torch.full(real.shape, torch.nan, device=real.device)
-            return Purchase(unknown, real.float(), unknown[:, 0])
-        if mode in (SOFT, SHARED):
-            valuations = self.valuations(hidden)
-            bids, present = (valuations, real) if mode == SOFT else (valuations.view(1, -1), real.reshape(1, -1))
-            sold = self.soft(
-                bids,
-                self._costs(bids),
-                supply=self._supply(present).float(),
-                mask=present,
-                temperature=self.temperature,
-            )
-            if self.training:
-                self.learn_price(valuations.detach(), real)
-            shares = sold.allocation.view_as(valuations)
-            return Purchase(valuations.detach(), shares, sold.price.detach().expand(len(real)))
-        with torch.no_grad():
-            valuations = self.valuations(hidden)
-            if mode == HARD:
-                sold = self.hard(valuations, self._costs(valuations), supply=self._supply(real), mask=real)
-                return Purchase(valuations, sold.allocation, sold.price)
-            price = self.posted_price if mode == POSTED else self.learn_price(valuations, real)
-            # Equal tokens bid alike at early layers, and the price may be their very bid: all of them buy, whichever
-            # way their sums were rounded, in a prompt as in the step of a generation.
-            indifferent = price - _ROUNDING * price.abs().clamp(min=1.0)
-            shares = self.posted(
-                valuations, self._costs(valuations), supply=indifferent.expand(len(real)), mask=real
-            ).allocation
-            return Purchase(valuations, shares, price.expand(len(real)))
+            return SharePurchase(unknown, real.float(), unknown[:, 0])
+        valuations = self.valuations(hidden)
+        bids, present = (valuations, real) if mode == SOFT else (valuations.view(1, -1), real.reshape(1, -1))
+        sold = self.soft(
+            bids,
+            self._costs(bids),
+            supply=self._supply(present).float(),
+            mask=present,
+            temperature=self.temperature,
+        )
+        if self.training:
+            self.learn_price(valuations.detach(), real)
+        shares = sold.allocation.view_as(valuations)
+        return SharePurchase(valuations.detach(), shares, sold.price.detach().expand(len(real)))
+
+    @torch.no_grad()
+    def bids(self, hidden: Tensor, real: Tensor | None) -> Tensor:
+        """Give what each token bids for being served whole, shape (sequences, tokens); -inf for padding.
+
+        `real` as above, None where there is no padding.
+        """
+        valuations = self.valuations(hidden)
+        return valuations if real is None else torch.where(real, valuations, -torch.inf)
+
+    @property
+    def stays_out(self) -> bool:
+        """Whether tokens that are worth less than nothing do not buy although there is room."""
+        return self.bias is not None
+
+    def places(self, tokens: int) -> int:
+        """How many of so many tokens buy at most, where the market clears in each sequence."""
+        return whole_part(self.capacity, tokens)
+
+    def at_price(self, bids: Tensor, price: Tensor, limit: Tensor | None) -> Queue:
+        """Serve those who bid a price, shape (), in the order of the text; no more than `limit` says, if it is given.
+
+        A token whose bid is not a number buys: a broken hidden state goes through the layer, as in the dense model.
+        """
+        # Equal tokens bid alike at early layers, and the price may be their very bid: all of them buy, whichever way
+        # their sums were rounded, in a prompt as in the step of a generation.
+        indifferent = price - _ROUNDING * price.abs().clamp(min=1.0)
+        return first_come(~(bids < indifferent), limit)
 
     @torch.no_grad()
     def learn_price(self, valuations: Tensor, real: Tensor) -> Tensor:

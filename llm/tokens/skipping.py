@@ -11,17 +11,18 @@ keys and values computed; shares of 0 and 1 in training are then exactly evaluat
 attention scores of a token with share x in training, so that shares of 0 and 1 are exactly evaluation there too.
 """
 
-import inspect
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from walras.llm.errors import CouplingError
-from walras.llm.tokens.config import BUYERS
-from walras.llm.tokens.keys import BuyersOnly, KeyValues, WithOthers
-from walras.llm.tokens.ledger import Ledger, Work
-from walras.llm.tokens.market import OPEN, SHARED, SOFT, TokenMarket
+from walras.llm.tokens.config import BUYERS, EVERYONE
+from walras.llm.tokens.keys import BuyersOnly, KeyValues, Seen, parameters_of
+from walras.llm.tokens.ledger import Ledger, Pass, Work
+from walras.llm.tokens.market import HARD, OPEN, POSTED, SHARED, SOFT, TokenMarket
+from walras.llm.tokens.places import Count, Places, highest_bids, most_places
+from walras.llm.tokens.purchases import WholePurchase
 from walras.market import InvalidInputError
 
 __all__ = ["Hall", "SkippingForward"]
@@ -33,6 +34,7 @@ class Hall(Protocol):
     ledger: Ledger
     causal: bool
     visible: str
+    room: float | None
 
     def way(self) -> str:
         """Give the mode of `TokenMarket`."""
@@ -54,7 +56,7 @@ class SkippingForward:
 
     def __init__(self, layer: nn.Module, number: int, market: TokenMarket, keys: KeyValues, hall: Hall) -> None:
         self.layer, self.number, self.market, self.keys, self.hall = layer, number, market, keys, hall
-        self.names = [name for name in inspect.signature(type(layer).forward).parameters if name != "self"]
+        self.names = parameters_of(layer)
 
     def __call__(self, *arguments: Any, **named: Any) -> Tensor:
         """Compute the layer for those that buy it."""
@@ -67,94 +69,146 @@ class SkippingForward:
                 f"{tuple(hidden.shape)} outside of its model's forward pass."
             )
         way = OPEN if self.market.capacity >= 1.0 else self.hall.way()
-        purchase = self.market(hidden, last.batch.real, way)
-        past = _past(named, self.keys)
         if way in (OPEN, SOFT, SHARED):
-            self.hall.ledger.enter(self.number, purchase, _work(hidden, past, hidden.shape[1]))
-            if way == OPEN:
-                # Nobody asked the bidders, but data parallel training waits for each gradient.
-                trains = self.market.training and torch.is_grad_enabled()
-                processed = self._layer(hidden, named)
-                return processed + 0.0 * self.market.weight.sum().to(processed.dtype) if trains else processed
-            shares = purchase.shares
-            if self.hall.visible == BUYERS:
-                named["attention_mask"] = self._softly_masked(hidden, named.get("attention_mask"), shares, past)
-            processed = self._layer(hidden, named)
-            return torch.lerp(hidden, processed, shares.to(hidden.dtype).unsqueeze(-1).expand_as(hidden))
-        bought = purchase.bought & last.batch.real
-        fewest, places = torch.stack(torch.aminmax(bought.sum(-1))).tolist()
-        work = _work(hidden, past, places)
-        if self.hall.visible == BUYERS and not past:
-            work = work._replace(keys=places)
-        self.hall.ledger.enter(self.number, purchase, work)
-        return self._skip(hidden, named, bought, places, past, even=fewest == places)
+            return self._run_all(hidden, named, last, way)
+        if way == HARD:
+            return self._run_highest(hidden, named, last)
+        return self._run_buyers(hidden, named, last, way)
 
     def _layer(self, hidden: Tensor, named: dict[str, Any]) -> Tensor:
         return type(self.layer).forward(self.layer, hidden, **named)
 
-    def _skip(
-        self, hidden: Tensor, named: dict[str, Any], bought: Tensor, places: int, past: int, *, even: bool
-    ) -> Tensor:
-        tokens = hidden.shape[1]
-        # Buyers first, each group in the order of the text, then those that fill up and the others.
-        order = (~bought).sort(dim=-1, stable=True).indices  # (sequences, tokens)
-        inside, outside = order[:, :places], order[:, places:]
-        cache, positions = named.get("past_key_values"), named.get("position_embeddings")
-        stand_in: BuyersOnly | WithOthers | None
+    def _run_all(self, hidden: Tensor, named: dict[str, Any], last: Pass, way: str) -> Tensor:
+        """Take everyone through, and leave the bought share of what the layer does to each."""
+        purchase, past = self.market(hidden, last.batch.real, way), _past(named, self.keys)
+        self.hall.ledger.enter(self.number, purchase, _work(hidden, past, hidden.shape[1]))
+        if way == OPEN:
+            # Nobody asked the bidders, but data parallel training waits for each gradient.
+            trains = self.market.training and torch.is_grad_enabled()
+            processed = self._layer(hidden, named)
+            return processed + 0.0 * self.market.weight.sum().to(processed.dtype) if trains else processed
+        shares = purchase.shares
         if self.hall.visible == BUYERS:
-            stand_in = self._without_others(bought.gather(1, inside), order, cache, past)
-            # With no padding anywhere, those that fill up need no mask where there are none, or where attention is
-            # causal: they stand behind all buyers.
-            if past == 0 and named.get("attention_mask") is None and (self.hall.causal or even):
-                mask = None
-            else:
-                mask = self._mask_of_buyers(hidden, named.get("attention_mask"), bought, inside, cache, past)
-        else:
-            others = self.keys(rows(hidden, outside), _rows_of_positions(positions, outside))
-            length = past + tokens if named.get("attention_mask") is None else None
-            stand_in = WithOthers(others, order.argsort(-1), cache, length)
-            mask = self._rows_of_mask(hidden, named.get("attention_mask"), inside, past)
-        if places == 0:  # nobody buys, and what the others leave in the cache must still be written
-            if stand_in is not None and cache is not None:
-                nothing = self.keys.nothing(hidden[:, :0])
-                stand_in.update(*nothing, self.keys.number)
+            named["attention_mask"] = self._softly_masked(hidden, named.get("attention_mask"), shares, past)
+        processed = self._layer(hidden, named)
+        return torch.lerp(hidden, processed, shares.to(hidden.dtype).unsqueeze(-1).expand_as(hidden))
+
+    def _run_highest(self, hidden: Tensor, named: dict[str, Any], last: Pass) -> Tensor:
+        """Take the highest bids of each sequence through; the model is bidirectional, and has no cache."""
+        market, mask = self.market, named.get("attention_mask")
+        real = None if mask is None else last.batch.real  # without a mask there is no padding
+        bids = market.bids(hidden, real)
+        number = market.places(hidden.shape[1])
+        offered = None if real is None and not market.stays_out else last.sold(market.capacity)
+        taken, ranked = highest_bids(bids, number, offered)
+        if market.stays_out and taken.bought is not None:
+            taken = taken._replace(bought=taken.bought & ~(ranked < 0.0))
+        purchase = WholePurchase(bids, taken, None, offered if market.stays_out else None)
+        self.hall.ledger.enter(self.number, purchase, self._work(hidden, 0, number))
+        if number == 0:
             return hidden
-        asked = named | {"attention_mask": mask, "past_key_values": stand_in}
-        if positions is not None:
-            asked["position_embeddings"] = _rows_of_positions(positions, inside)
-        if isinstance(named.get("position_ids"), Tensor):
-            asked["position_ids"] = named["position_ids"].expand(len(hidden), tokens).gather(1, inside)
-        gathered = rows(hidden, inside)
-        processed = self._layer(gathered, asked)
-        kept = torch.where(bought.gather(1, inside).unsqueeze(-1), processed, gathered.to(processed.dtype))
-        return hidden.scatter(1, inside.unsqueeze(-1).expand_as(kept), kept.to(hidden.dtype))
+        if self.hall.visible == EVERYONE:
+            asked = {
+                "past_key_values": Seen(*self.keys(hidden, named.get("position_embeddings"))),
+                "attention_mask": self._rows_of_mask(hidden, mask, taken.inside, 0, last),
+            }
+        else:
+            asked = {"attention_mask": self._mask_of_buyers(hidden, mask, taken, last)}
+        # A bid that is not a number ranks first, and breaks its sequence, as a broken hidden state does in the dense
+        # model: nothing that is wrong is hidden by skipping. The sum makes the copy that is written to.
+        broken = ranked[:, :1, None].clamp(0.0, 0.0).to(hidden.dtype)
+        return self._run(hidden, named | asked, last, taken, hidden + broken)
 
-    def _without_others(self, bought: Tensor, order: Tensor, cache: Any, past: int) -> BuyersOnly | None:
-        if cache is None:
-            return None
-        return BuyersOnly(bought, order.argsort(-1), order.shape[1] - bought.shape[1], cache, sees_past=past > 0)
+    def _run_buyers(self, hidden: Tensor, named: dict[str, Any], last: Pass, way: str) -> Tensor:
+        """Take those through who bid a price, in the order of the text."""
+        mask, cache, past = named.get("attention_mask"), named.get("past_key_values"), _past(named, self.keys)
+        market, tokens = self.market, hidden.shape[1]
+        room = self.hall.room if way == POSTED else None
+        real = None if mask is None else last.batch.real
+        bids = market.bids(hidden, real)
+        price = market.posted_price.clone() if way == POSTED else market.learn_price(bids, last.batch.real)
+        queue = market.at_price(bids, price, None if room is None else last.limits(room))
+        order, ranks = queue.order()
+        count = None if room is not None else Count(queue)
+        seen = None
+        if self.hall.visible == EVERYONE:  # while the number of buyers is on its way
+            keys, values = self.keys(hidden, named.get("position_embeddings"))
+            if cache is not None:
+                keys, values = cache.update(keys, values, self.keys.number)
+                length = past + tokens if mask is None else None  # a static cache gives more than it holds
+                keys, values = keys[:, :, :length], values[:, :, :length]
+            seen = Seen(keys, values)
+        number = most_places(room, tokens) if count is None else count.wait()
+        taken = queue.places(order, number)
+        self.hall.ledger.enter(self.number, WholePurchase(bids, taken, price), self._work(hidden, past, number))
+        asked: dict[str, Any]
+        if seen is not None:
+            asked = {
+                "past_key_values": seen,
+                "attention_mask": self._rows_of_mask(hidden, mask, taken.inside, past, last),
+            }
+        else:
+            stand_in = None
+            if cache is not None:
+                assert taken.bought is not None
+                stand_in = BuyersOnly(taken.bought, ranks, tokens - number, cache, sees_past=past > 0)
+            if past:
+                closed = self._mask_with_past(hidden, mask, queue.bought, taken, cache, past, last)
+            else:
+                closed = self._mask_of_buyers(hidden, mask, taken, last)
+            asked = {"past_key_values": stand_in, "attention_mask": closed}
+            if number == 0 and stand_in is not None:  # what the others leave in the cache must still be written
+                stand_in.update(*self.keys.nothing(hidden[:, :0]), self.keys.number)
+        return self._run(hidden, named | asked, last, taken, hidden.clone()) if number else hidden
 
-    def _rows_of_mask(self, hidden: Tensor, mask: Any, inside: Tensor, past: int) -> Tensor | None:
-        """Give the buyers' rows of the attention mask, shape (sequences, 1, places, keys); None for no mask."""
+    def _run(self, hidden: Tensor, named: dict[str, Any], last: Pass, taken: Places, copy: Tensor) -> Tensor:
+        """Gather, compute, and scatter into a copy of the hidden states."""
+        sequences, tokens, features = hidden.shape
+        rows = (taken.inside + last.starts()).flatten()
+        gathered = hidden.reshape(-1, features)[rows].view(sequences, taken.number, features)
+        if named.get("position_embeddings") is not None:
+            named["position_embeddings"] = rows_of_positions(named["position_embeddings"], taken.inside)
+        named.pop("position_ids", None)  # rotary positions are gathered above, and attention needs no others
+        processed = self._layer(gathered, named)
+        if taken.bought is not None:
+            processed = torch.where(taken.bought.unsqueeze(-1), processed, gathered.to(processed.dtype))
+        written = copy.reshape(-1, features).index_copy_(0, rows, processed.reshape(-1, features).to(hidden.dtype))
+        return written.view(sequences, tokens, features)
+
+    def _work(self, hidden: Tensor, past: int, places: int) -> Work:
+        work = _work(hidden, past, places)
+        return work._replace(keys=places) if self.hall.visible == BUYERS and not past else work
+
+    def _rows_of_mask(self, hidden: Tensor, mask: Any, inside: Tensor, past: int, last: Pass) -> Tensor | None:
+        """Give the mask of those inside, shape (sequences, 1, places or 1, keys); None for no mask."""
         if mask is None:
             if not self.hall.causal or hidden.shape[1] == 1:
                 return None
             keys = torch.arange(past + hidden.shape[1], device=hidden.device)
             return keys <= (past + inside)[:, None, :, None]
         mask = _checked_mask(mask, hidden)
+        if last.batch.plain and not self.hall.causal:  # it closes padding, alike for all
+            return mask[:, :, :1]
         return mask.gather(2, inside[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[-1]))
 
-    def _mask_of_buyers(
-        self, hidden: Tensor, mask: Any, bought: Tensor, inside: Tensor, cache: Any, past: int
-    ) -> Tensor | None:
-        """Give the attention mask between buyers; shape (sequences, 1, places, keys); None for no mask."""
-        seen = self._rows_of_mask(hidden, mask, inside, past)
-        if past == 0:
-            of_buyers = bought.gather(1, inside)[:, None, None, :]
-            if seen is None:
-                return of_buyers
-            columns = inside[:, None, None, :].expand(-1, seen.shape[1], inside.shape[1], -1)
-            return _without(seen.gather(3, columns), ~of_buyers)
+    def _mask_of_buyers(self, hidden: Tensor, mask: Any, taken: Places, last: Pass) -> Tensor | None:
+        """Give the mask between those inside, shape (sequences, 1, places or 1, places); None for no mask."""
+        if mask is None and (self.hall.causal or taken.bought is None):
+            return None  # those that fill up stand behind all buyers, where causal attention does not see them
+        buyers = None if taken.bought is None else taken.bought[:, None, None, :]
+        if mask is None or (last.batch.plain and not self.hall.causal):
+            return buyers  # padding does not buy
+        seen = self._rows_of_mask(hidden, mask, taken.inside, 0, last)
+        assert seen is not None
+        assert buyers is not None
+        columns = taken.inside[:, None, None, :].expand(-1, seen.shape[1], seen.shape[2], -1)
+        return _without(seen.gather(3, columns), ~buyers)
+
+    def _mask_with_past(
+        self, hidden: Tensor, mask: Any, bought: Tensor, taken: Places, cache: Any, past: int, last: Pass
+    ) -> Tensor:
+        """Give the mask of those inside over the whole cache, shape (sequences, 1, places or 1, keys)."""
+        seen = self._rows_of_mask(hidden, mask, taken.inside, past, last)
         held = _held_keys(cache, self.keys.number)
         if held.shape[2] > past:  # a window of the last tokens is as good
             raise CouplingError(
@@ -182,15 +236,12 @@ class SkippingForward:
         return (mask + scores).clamp(min=torch.finfo(mask.dtype).min)
 
 
-def rows(features: Tensor, places: Tensor) -> Tensor:
-    """Give `features` (sequences, tokens, features) at `places` (sequences, places)."""
-    return features.gather(1, places.unsqueeze(-1).expand(-1, -1, features.shape[-1]))
-
-
-def _rows_of_positions(positions: Any, places: Tensor) -> tuple[Tensor, Tensor] | None:
-    if positions is None:
-        return None
-    cosines, sines = (rows(part.expand(len(places), -1, -1), places) for part in positions)
+def rows_of_positions(positions: tuple[Tensor, Tensor], places: Tensor) -> tuple[Tensor, Tensor]:
+    """Give cosines and sines, each (sequences or 1, tokens, features), at `places` (sequences, places)."""
+    cosines, sines = (
+        part[0][places] if len(part) == 1 else part.gather(1, places.unsqueeze(-1).expand(-1, -1, part.shape[-1]))
+        for part in positions
+    )
     return cosines, sines
 
 
