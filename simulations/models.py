@@ -15,7 +15,13 @@ EMBEDDED_TASK = "roles"
 
 
 def load_model_and_task(
-    task: str, model: str | None, data_dir: Path | None, *, seed: int, limit: int | None = None
+    task: str,
+    model: str | None,
+    data_dir: Path | None,
+    *,
+    seed: int,
+    limit: int | None = None,
+    loaded: Task | None = None,
 ) -> tuple[PreTrainedModel, Task]:
     """Load a model with a new head for a task, and the task tokenised for it.
 
@@ -31,6 +37,8 @@ def load_model_and_task(
         Of the new head's weights.
     limit
         Read only the first examples of each GLUE file, for a quick look; None reads all.
+    loaded
+        The task, if it was loaded before for the same model: another seed needs a new head, not new data.
 
     Raises
     ------
@@ -44,20 +52,14 @@ def load_model_and_task(
             raise InvalidInputError(
                 f"The embedded task {task!r} brings its own model and data: leave these options out."
             )
-        return small_bert(seed=seed), make_roles_task(seed=seed)
+        return small_bert(seed=seed), loaded or make_roles_task(seed=seed)
     if task not in GLUE:
         raise InvalidInputError(f"Unknown task {task!r}; known: {', '.join((EMBEDDED_TASK, *GLUE))}.")
     if model is None:
         raise InvalidInputError(
             f"Task {task!r} needs --model: a folder, or a name on the hub such as bert-base-uncased."
         )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
-        config = AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise _not_loaded(model, error) from error
-    longest = min(128, getattr(config, "max_position_embeddings", 128))
-    examples = load_glue(task, tokenizer, data_dir=data_dir, longest=longest, limit=limit)
+    examples = loaded or _load_glue(task, model, data_dir, limit)
     set_seed(seed)
     try:
         network = AutoModelForSequenceClassification.from_pretrained(
@@ -69,6 +71,16 @@ def load_model_and_task(
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
     return network, examples
+
+
+def _load_glue(task: str, model: str, data_dir: Path | None, limit: int | None) -> Task:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        config = AutoConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+    longest = min(128, getattr(config, "max_position_embeddings", 128))
+    return load_glue(task, tokenizer, data_dir=data_dir, longest=longest, limit=limit)
 
 
 def _not_loaded(model: str, error: Exception) -> DataError:

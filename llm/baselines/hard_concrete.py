@@ -28,6 +28,7 @@ __all__ = ["HardConcreteGates", "hard_concrete", "open_probability"]
 BETA, GAMMA, ZETA = 2.0 / 3.0, -0.1, 1.1
 FIRST_ALPHA = 2.5  # open with probability 0.98
 FIRST_QUADRATIC = 100.0
+REACHED, ASCENT = 0.5, 0.1  # of training, when the target is at the budget; step of the multipliers
 TRAVEL = 24.0  # how far a parameter could go at the full rate; at b = 0.1 it must go 6, at rates that rise and fall
 
 
@@ -56,7 +57,9 @@ class HardConcreteGates(TrainerCallback):
         Step of the multipliers.
     """
 
-    def __init__(self, economy: ModelEconomy, budget: float, *, reached: float = 0.5, ascent: float = 0.1) -> None:
+    def __init__(
+        self, economy: ModelEconomy, budget: float, *, reached: float = REACHED, ascent: float = ASCENT
+    ) -> None:
         self.economy = economy
         self.budget = budget
         self.reached = positive_number("reached", reached)

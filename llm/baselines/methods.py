@@ -55,13 +55,18 @@ class FisherMasks:
     name: str = "fisher"
     searches: bool = False
 
-    def reduce(self, economy: ModelEconomy, comparison: Comparison) -> tuple[PreTrainedModel, NDArray[np.float64]]:
-        """Give the model with the repaired sub-layers of the agents that are served."""
+    def serve(self, economy: ModelEconomy, comparison: Comparison) -> NDArray[np.bool_]:
+        """Give whom the masks serve, shape (n,), and leave their sub-layers repaired in the economy's model."""
         batches = _batches(comparison)
         gradients = share_gradients(economy, batches)
         economy.set_valuations(_per_cost(economy, fisher_importance(gradients)))
         served = rearranged(gradients, economy.hard_allocation(comparison.budget), economy.population)
         repair(economy, served, batches)
+        return served
+
+    def reduce(self, economy: ModelEconomy, comparison: Comparison) -> tuple[PreTrainedModel, NDArray[np.float64]]:
+        """Give the model with the repaired sub-layers of the agents that are served."""
+        served = self.serve(economy, comparison)
         # As bids: those who were chosen first.
         return _exported(economy, comparison, economy.valuations + np.where(served, 1e3, 0.0))
 
@@ -98,9 +103,13 @@ class Movement:
     name: str = "movement"
     searches: bool = True
 
+    def schedule(self, budget: float) -> AnnealedBudget:
+        """Give the way to a budget."""
+        return AnnealedBudget(budget, warm_up=0.1, reached=0.8)
+
     def reduce(self, economy: ModelEconomy, comparison: Comparison) -> tuple[PreTrainedModel, NDArray[np.float64]]:
         """Give the model of the agents with the highest scores."""
-        scores = MovementScores(economy, AnnealedBudget(comparison.budget, warm_up=0.1, reached=0.8))
+        scores = MovementScores(economy, self.schedule(comparison.budget))
         with given_shares(economy, scores.shares):
             fine_tune(
                 economy.model,
@@ -142,22 +151,30 @@ class Market:
     temperature: float = 0.5
     final_temperature: float = 0.02
 
-    def reduce(self, economy: ModelEconomy, comparison: Comparison) -> tuple[PreTrainedModel, NDArray[np.float64]]:
-        """Give the model of the agents that the market serves."""
-        economy.set_valuations(normal_scores(_per_cost(economy, _mean_absolute(economy, comparison))))
-        schedule = AnnealedBudget(
-            comparison.budget,
+    def first_valuations(self, economy: ModelEconomy, comparison: Comparison) -> NDArray[np.float64]:
+        """Give the normal scores of what agents contribute per unit of cost, shape (n,)."""
+        contributions = np.abs(share_gradients(economy, _batches(comparison))).mean(0)
+        return normal_scores(_per_cost(economy, contributions))
+
+    def schedule(self, budget: float) -> AnnealedBudget:
+        """Give the way to a budget."""
+        return AnnealedBudget(
+            budget,
             warm_up=0.0,
             reached=0.6,
             cooling=0.9,
             temperature=self.temperature,
             final_temperature=self.final_temperature,
         )
+
+    def reduce(self, economy: ModelEconomy, comparison: Comparison) -> tuple[PreTrainedModel, NDArray[np.float64]]:
+        """Give the model of the agents that the market serves."""
+        economy.set_valuations(self.first_valuations(economy, comparison))
         fine_tune(
             economy.model,
             comparison.task,
             comparison.search_settings(),
-            market=economy.callback(schedule),
+            market=economy.callback(self.schedule(comparison.budget)),
             teacher=comparison.teacher,
             distillation=comparison.distillation,
         )
@@ -185,11 +202,6 @@ def _by_gradients(importance: Callable[[ModelEconomy, NDArray[np.float64]], NDAr
         return _per_cost(economy, importance(economy, share_gradients(economy, _batches(comparison))))
 
     return valuations
-
-
-def _mean_absolute(economy: ModelEconomy, comparison: Comparison) -> NDArray[np.float64]:
-    gradients: NDArray[np.float64] = np.abs(share_gradients(economy, _batches(comparison))).mean(0)
-    return gradients
 
 
 _ALL: tuple[Method, ...] = (

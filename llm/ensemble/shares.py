@@ -16,7 +16,7 @@ from walras.llm.ensemble.stack import ModelStack
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.market import InvalidInputError
 
-__all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares"]
+__all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares", "served_by"]
 
 
 class Shares(Protocol):
@@ -39,7 +39,7 @@ class Shares(Protocol):
         """Give a term of each member's loss, shape (members,), or None."""
 
     def end_step(self) -> None:
-        """Look at gradients after the step's backward pass."""
+        """Look at weights and gradients after the optimiser's step."""
 
 
 @final
@@ -221,6 +221,21 @@ class ElasticShares(_Learned):
         per_cost = (contributions / costs).cpu().numpy()
         scores = np.stack([normal_scores(row) for row in per_cost])
         self.raw.copy_(torch.from_numpy(scores) / self.gain)
+
+
+def served_by(stack: ModelStack, valuations: NDArray[np.float64], budgets: Sequence[float]) -> NDArray[np.bool_]:
+    """Give whom each member serves at its budget, shape (members, n): whole agents, in order of valuation.
+
+    Parameters
+    ----------
+    valuations
+        Shape (members, n).
+    """
+    gate = stack.economy.gate
+    bids = _checked(stack, valuations, "valuations")
+    with torch.no_grad():
+        sale = gate.marketplace(bids, gate.costs, level=gate.costs.new_tensor(budgets), temperature=None)
+    return sale.allocation.cpu().numpy() > 0.5
 
 
 def _checked(stack: ModelStack, values: NDArray[np.float64] | NDArray[np.bool_], name: str) -> Tensor:

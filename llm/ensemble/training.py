@@ -91,10 +91,10 @@ def train_together(
             for part in _parts(numbers, examples, stack, shares.lanes, most_tokens):
                 loss = _loss(stack, forward, examples, part, shares, settings, teacher, distillation)
                 (loss * part.shape[1] / numbers.shape[1]).backward()
-            shares.end_step()
             _clip_each([parameter for parameter in trained if parameter.grad is not None], stack.size)
             optimiser.step()
             rates.step()
+            shares.end_step()
             optimiser.zero_grad()
     stack.model.eval()
 

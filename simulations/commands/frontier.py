@@ -51,6 +51,7 @@ def frontier(
     jobs: Jobs = None,
     *,
     bf16: Annotated[bool, typer.Option("--bf16", help="Matrix products in bfloat16.")] = False,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the models (torch.compile).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Time a few steps and estimate the whole.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -75,12 +76,14 @@ def frontier(
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),
         "bf16": bf16,
+        "compiled": compiled,
         **_length(steps or (None if epochs else chosen.get("steps")), epochs, embedded=embedded),
     }
     names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
     if not names:
         raise InvalidInputError(f"--methods is empty: name some of {ALL_METHODS}.")
-    scenario = _scenario(config, names, seeds or chosen.get("seeds") or 3, seed)
+    config["seeds"] = seeds or chosen.get("seeds") or 3
+    scenario = _scenario(config, names, seed)
     console = Console(stderr=as_json)
     if dry_run:
         _estimate(scenario, names, jobs or 1, console, as_json=as_json)
@@ -121,7 +124,7 @@ def _length(steps: int | None, epochs: float | None, *, embedded: bool) -> dict[
     return {"steps": steps or 0, "epochs": epochs or 0.0}
 
 
-def _scenario(config: dict[str, Any], methods: list[str], seeds: int, seed: int) -> "Scenario":
+def _scenario(config: dict[str, Any], methods: list[str], seed: int) -> "Scenario":
     from walras.simulations.evidence import FrontierConfig
     from walras.simulations.runner import Scenario
 
@@ -131,7 +134,7 @@ def _scenario(config: dict[str, Any], methods: list[str], seeds: int, seed: int)
     return Scenario(
         experiment="walras.simulations.evidence:EXPERIMENT",
         seed=seed,
-        replications=seeds,
+        replications=1,
         config=config,
         grid={"method": tuple(methods)},
     )
@@ -141,14 +144,17 @@ def _estimate(scenario: "Scenario", methods: list[str], jobs: int, console: "Con
     from walras.simulations.evidence import FrontierConfig
     from walras.simulations.evidence.estimate import estimate
 
-    found = estimate(FrontierConfig(**scenario.config), methods)
-    total = found.total(scenario.replications) / jobs
+    config = FrontierConfig(**scenario.config)
+    found = estimate(config, methods)
+    total = found.total / jobs
     if as_json:
         typer.echo(json.dumps({**found._asdict(), "seconds": total}, indent=2))
         return
+    members = config.seeds * len(config.budgets)
     console.print(
-        f"A step takes {found.step:.3f} s, one with several budgets {found.elastic_step:.3f} s, on this device, one "
-        f"job at a time.\n{len(methods)} methods, {scenario.replications} seeds, {jobs} at a time: about "
-        f"{total / 60:.0f} minutes, scoring left out (jobs that share a device gain less than their number).",
+        f"On this device, one job at a time, a step of {config.seeds} models side by side takes {found.step:.3f} s, "
+        f"with several budgets each {found.elastic_step:.3f} s, and of {members} models {found.stacked_step:.3f} s.\n"
+        f"{len(methods)} methods, {jobs} at a time: about {total / 60:.0f} minutes, scoring left out (jobs that share "
+        "a device gain less than their number).",
         highlight=False,
     )

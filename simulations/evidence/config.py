@@ -21,10 +21,11 @@ BUDGETS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.25, 0.15, 0.1)
 @final
 @dataclass(frozen=True, kw_only=True)
 class FrontierConfig:
-    """One method on one task at all budgets; plain values, as scenarios hold them.
+    """One method on one task at all budgets and seeds; plain values, as scenarios hold them.
 
-    Every method begins with the same dense model, fine-tuned for `steps`, and has as many steps of its own, with the
-    same data, settings and teacher (the dense model).
+    All seeds and budgets of a method are trained side by side, a stack (`walras.llm.ensemble`). Every method begins
+    with the same dense models, one a seed, fine-tuned for `steps`, and has as many steps of its own, with the same
+    data, settings and teacher (the dense model).
 
     Parameters
     ----------
@@ -36,13 +37,15 @@ class FrontierConfig:
         One of `METHODS`.
     budgets
         Fractions of the agents' FLOPs, each in (0, 1], all different.
+    seeds
+        Replications: of new heads, batches and draws.
     steps
         Optimiser steps of the dense model, and again of each method; or 0, and then their length is `epochs`.
     epochs
         Passes over the data, if `steps` is 0.
     learning_rate, batch_size
         Of the weights, for every training.
-    logits_weight, layers_weight
+    logits_weight
         Of distillation from the dense model (see `Distillation`).
     search
         Fraction of its steps, in (0, 1), in which a method that learns whom to serve does so; the rest is recovery,
@@ -61,12 +64,12 @@ class FrontierConfig:
     limit: int = 0
     method: str = "elastic"
     budgets: tuple[float, ...] = BUDGETS
+    seeds: int = 3
     steps: int = 300
     epochs: float = 0.0
     learning_rate: float = 1e-3
     batch_size: int = 64
     logits_weight: float = 1.0
-    layers_weight: float = 0.0
     search: float = 0.6
     draws: int = 1
     bf16: bool = False
@@ -83,16 +86,22 @@ class FrontierConfig:
         for budget in self.budgets:
             positive_number("budgets", fraction("budgets", budget))
         whole_number("steps", self.steps)
+        if whole_number("seeds", self.seeds) < 1:
+            raise InvalidInputError("seeds must be 1 or more, got 0.")
         nonnegative_number("epochs", self.epochs)
         if (self.steps == 0) == (self.epochs == 0.0):
             raise InvalidInputError(f"Give steps or epochs, not both or none; got {self.steps} and {self.epochs}.")
         if not 0.0 < fraction("search", self.search) < 1.0:
             raise InvalidInputError(f"search must lie between 0 and 1, got {self.search}.")
 
-    def load(self, seed: int) -> tuple[PreTrainedModel, Task]:
-        """Load the pretrained model with a new head, and the task; raises as `load_model_and_task` does."""
+    def load(self, seed: int, *, task: Task | None = None) -> tuple[PreTrainedModel, Task]:
+        """Load the pretrained model with a new head, and the task (or take `task`, loaded before).
+
+        Raises as `load_model_and_task` does.
+        """
         data_dir = Path(self.data_dir) if self.data_dir else None
-        return load_model_and_task(self.task, self.model or None, data_dir, seed=seed, limit=self.limit or None)
+        limit = self.limit or None
+        return load_model_and_task(self.task, self.model or None, data_dir, seed=seed, limit=limit, loaded=task)
 
     def settings(self, task: Task, seed: int) -> TrainingSettings:
         """Give the settings of the dense model's training, and of each method's."""
@@ -110,4 +119,4 @@ class FrontierConfig:
     @property
     def distillation(self) -> Distillation:
         """What every method learns from the dense model."""
-        return Distillation(logits_weight=self.logits_weight, layers_weight=self.layers_weight)
+        return Distillation(logits_weight=self.logits_weight)

@@ -1,16 +1,17 @@
-"""How long a frontier will take: a few steps are timed, and multiplied."""
+"""How long a frontier will take: a few steps of each kind of stack are timed, and multiplied."""
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, final
 
+import numpy as np
 from transformers import PreTrainedModel
 
-from walras.llm import ElasticBudget, attach
+from walras.llm import ElasticBudget
+from walras.llm.ensemble import ElasticShares, GivenShares, ModelStack, TensorExamples, train_together
 from walras.llm.tasks import Task
-from walras.llm.training import TrainingSettings, fine_tune
+from walras.llm.training import TrainingSettings
 from walras.simulations.evidence.config import FrontierConfig
 from walras.simulations.evidence.methods import DENSE, ELASTIC, POST_HOC
 
@@ -26,58 +27,69 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     step, elastic_step
-        A step with a teacher, and one with several budgets.
+        A step of a stack of all seeds, whole, and with several budgets.
+    stacked_step
+        A step of a stack of all seeds and budgets.
     dense
-        The dense model of one seed.
+        The dense models of all seeds.
     by_method
-        One seed of each method, at all its budgets, without the scoring.
+        Each method at all its budgets and seeds, without the scoring.
     """
 
     step: float
     elastic_step: float
+    stacked_step: float
     dense: float
     by_method: dict[str, float]
 
-    def total(self, seeds: int) -> float:
-        """Seconds of a run over some seeds."""
-        return seeds * (self.dense + sum(self.by_method.values()))
+    @property
+    def total(self) -> float:
+        """Seconds of a run."""
+        return self.dense + sum(self.by_method.values())
 
 
 def estimate(config: FrontierConfig, methods: Sequence[str]) -> Estimate:
-    """Time a few steps of a plain and of an elastic training, and multiply by what each method has of them."""
+    """Time a few steps of each kind of stack, and multiply by what each method has of them."""
+    import torch
+
     model, task = config.load(0)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     settings = config.settings(task, 0)
-    step = _seconds_per_step(config, model, task, settings, elastic=False)
-    elastic_step = _seconds_per_step(config, model, task, settings, elastic=True)
-    budgets = len(config.budgets)
-    of_method = {DENSE: step, ELASTIC: elastic_step}  # the others have a training for each budget, or none
+    seeds, budgets = config.seeds, len(config.budgets)
+    step = _seconds_per_step(model, task, settings, seeds)
+    elastic_step = _seconds_per_step(model, task, settings, seeds, lowest=min(config.budgets), draws=config.draws)
+    stacked_step = _seconds_per_step(model, task, settings, seeds * budgets)
+    of_method = {DENSE: step, ELASTIC: elastic_step}
     by_method = {
-        method: settings.steps * of_method.get(method, 0.0 if method.endswith(POST_HOC) else budgets * step)
+        method: settings.steps * of_method.get(method, 0.0 if method.endswith(POST_HOC) else stacked_step)
         for method in methods
     }
-    return Estimate(step, elastic_step, settings.steps * step, by_method)
+    return Estimate(step, elastic_step, stacked_step, settings.steps * step, by_method)
 
 
 def _seconds_per_step(
-    config: FrontierConfig, model: PreTrainedModel, task: Task, settings: TrainingSettings, *, elastic: bool
+    model: PreTrainedModel,
+    task: Task,
+    settings: TrainingSettings,
+    members: int,
+    *,
+    lowest: float | None = None,
+    draws: int = 1,
 ) -> float:
     """Time of a step, as the difference of a longer and a shorter training, so that what happens once drops out."""
+    stack = ModelStack([model] * members)
+    examples = TensorExamples(task.train, task.collate, model.device)
+    everyone = np.ones((members, len(stack.economy.population)), dtype=bool)
 
     def seconds(steps: int) -> float:
-        student = copy.deepcopy(model)
-        market = None
-        if elastic:
-            schedule = ElasticBudget(lowest=min(config.budgets), warm_up=0.0, draws=config.draws)
-            market = attach(student).callback(schedule)
-        started = time.perf_counter()
-        fine_tune(
-            student,
-            task,
-            replace(settings, steps=steps),
-            market=market,
-            teacher=model,
-            distillation=config.distillation,
+        shares = (
+            GivenShares(stack, everyone)
+            if lowest is None
+            else ElasticShares(stack, ElasticBudget(lowest=lowest, warm_up=0.0, draws=draws))
         )
+        started = time.perf_counter()
+        train_together(stack, examples, replace(settings, steps=steps), seeds=range(members), shares=shares)
+        stack.model.get_input_embeddings().weight[0, 0, 0].item()  # the device is done
         return time.perf_counter() - started
 
     seconds(_FEW)  # a device warms up, and a compiler compiles

@@ -1,6 +1,5 @@
-"""The frontier as an experiment: a cell is one method on one seed, at all budgets."""
+"""The frontier as an experiment: a cell is one method at all budgets and seeds."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,14 @@ from numpy.random import Generator
 from scipy.stats import spearmanr
 from transformers.utils.logging import disable_progress_bar
 
-from walras.llm import Population, attach, count_flops
+from walras.llm import attach, count_flops
+from walras.llm.ensemble import ModelStack, logits_of_members
 from walras.llm.population import HEAD
-from walras.llm.training import predict
+from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
 from walras.simulations.evidence.config import FrontierConfig
-from walras.simulations.evidence.dense import dense_model
-from walras.simulations.evidence.flops import TaskFlops, task_flops
+from walras.simulations.evidence.dense import dense_models
+from walras.simulations.evidence.flops import TaskFlops, agent_flops, task_flops
 from walras.simulations.evidence.methods import DENSE, Cell, Smaller, smaller_models
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 
@@ -27,48 +27,83 @@ __all__ = ["EXPERIMENT", "run_frontier_cell"]
 
 
 def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
-    """Run one method at all its budgets, and score, count and describe what it gives.
+    """Run one method at all its budgets and seeds, and score, count and describe what it gives.
 
     Returns
     -------
     Mapping
-        `scores`, a row per budget: method, task, budget, metric, score, dense_score (of the model that the method began
-        with), spearman (of a regression; NaN otherwise), used (fraction of the agents' FLOPs that are left), real_flops
-        and padded_flops (mean of an evaluation example, see `TaskFlops`) and their ratios to the dense model's,
-        parameters, heads and blocks left and gini (of FLOPs over agents; NaN where a model is not made of agents).
+        `scores`, a row per budget and seed: method, task, seed, budget, metric, score, dense_score (of the model that
+        the method began with), spearman (of a regression; NaN otherwise), used (fraction of the agents' FLOPs that are
+        left), real_flops and padded_flops (mean of an evaluation example, see `TaskFlops`) and their ratios to the
+        dense model's, parameters, heads and blocks left and gini (of FLOPs over agents; NaN where a model is not made
+        of agents).
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
-    seed = int(rng.integers(2**31))
-    model, task = config.load(seed)
-    dense = dense_model(config, model, task, seed)
-    dense_flops = task_flops(dense, task)
-    dense_score = task.score(*predict(dense, task))
-    cell = Cell(config, task, seed, dense)
-    agents = attach(copy.deepcopy(dense), cell.economy_config).population
-    facts = {"method": config.method, "task": task.name, "seed": seed, "dense_score": dense_score}
-    rows = [facts | _row(cell, smaller, agents, dense_flops) for smaller in smaller_models(cell)]
-    return {"scores": pd.DataFrame(rows)}
+    seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
+    dense, task = dense_models(config, seeds)
+    cell = Cell(config, task, seeds, dense)
+    whole = _Whole(cell)
+    return {"scores": pd.DataFrame([whole.row(smaller) for smaller in smaller_models(cell)])}
 
 
-def _row(cell: Cell, smaller: Smaller, agents: Population, dense_flops: TaskFlops) -> dict[str, object]:
-    logits, labels = predict(smaller.model, cell.task)
-    flops = task_flops(smaller.model, cell.task)
-    # All that a method removes is agents, in whole or, in a small dense model, together with their layers.
-    length = agents.sequence_length
-    removed = count_flops(cell.dense, sequence_length=length) - count_flops(smaller.model, sequence_length=length)
-    return {
-        "budget": smaller.budget,
-        "metric": cell.task.metric,
-        "score": cell.task.score(logits, labels),
-        "spearman": _spearman(logits, labels) if cell.task.outputs == 1 else np.nan,
-        "used": 1.0 - removed / float(agents.costs_flops.sum()),
-        "real_flops": flops.real,
-        "padded_flops": flops.padded,
-        "real_flops_ratio": flops.real / dense_flops.real,
-        "padded_flops_ratio": flops.padded / dense_flops.padded,
-        "parameters": sum(parameter.numel() for parameter in smaller.model.parameters()),
-        **_allocation(smaller, agents.frame()),
-    }
+class _Whole:
+    """The dense models of a cell, with which smaller ones are compared."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        model, config = cell.dense[0], cell.economy_config  # those of all seeds have one shape
+        economy = attach(model, config)
+        self.population = economy.population
+        self.agents = economy.population.frame()
+        self.parameters_of_agents = amounts_of(RESOURCES["parameters"], model, economy.population)
+        economy.detach()
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.flops = task_flops(model, cell.task)
+        self.flops_of_agents = agent_flops(model, cell.task, config)
+        stack = ModelStack(cell.dense, config)
+        everyone = np.ones((stack.size, len(self.agents)), dtype=bool)
+        self.labels = np.array([row["labels"] for row in cell.task.evaluation.rows])
+        logits = logits_of_members(stack, cell.evaluation, everyone, bf16=cell.config.bf16)
+        self.scores = [cell.task.score(each.astype(np.float64), self.labels) for each in logits]
+
+    def row(self, smaller: Smaller) -> dict[str, object]:
+        """Describe a smaller model."""
+        task = self.cell.task
+        logits = smaller.logits.astype(np.float64)
+        flops, parameters, used = self._size(smaller)
+        return {
+            "method": self.cell.config.method,
+            "task": task.name,
+            "seed": self.cell.seeds[smaller.number],
+            "budget": smaller.budget,
+            "metric": task.metric,
+            "score": task.score(logits, self.labels),
+            "dense_score": self.scores[smaller.number],
+            "spearman": _spearman(logits, self.labels) if task.outputs == 1 else np.nan,
+            "used": used,
+            "real_flops": flops.real,
+            "padded_flops": flops.padded,
+            "real_flops_ratio": flops.real / self.flops.real,
+            "padded_flops_ratio": flops.padded / self.flops.padded,
+            "parameters": parameters,
+            **_allocation(smaller, self.agents),
+        }
+
+    def _size(self, smaller: Smaller) -> tuple[TaskFlops, int, float]:
+        """FLOPs, parameters, and the fraction of the agents' FLOPs that is left."""
+        if smaller.open_agents is None:
+            assert smaller.model is not None
+            length = self.population.sequence_length
+            # All that is removed is agents, in whole, together with their layers.
+            removed = count_flops(self.cell.dense[0], sequence_length=length)
+            removed -= count_flops(smaller.model, sequence_length=length)
+            used = 1.0 - removed / float(self.population.costs_flops.sum())
+            parameters = sum(parameter.numel() for parameter in smaller.model.parameters())
+            return task_flops(smaller.model, self.cell.task), parameters, used
+        closed = ~smaller.open_agents
+        parameters = self.parameters - round(float(self.parameters_of_agents[closed].sum()))
+        used = float(self.population.costs[smaller.open_agents].sum())
+        return self.flops_of_agents.without(self.flops, smaller.open_agents), parameters, used
 
 
 def _allocation(smaller: Smaller, agents: pd.DataFrame) -> dict[str, float]:
@@ -90,7 +125,9 @@ def _anchors(tables: Tables) -> Sequence[Anchor]:
     """What holds at any scale: nobody uses more than its budget, and every budget has a row."""
     scores, cells = tables["scores"], tables["cells"]
     excess = float((scores["used"] - scores["budget"]).max())
-    asked = sum(1 if row["method"] == DENSE else len(row["budgets"]) for row in cells.to_dict("records"))
+    asked = sum(
+        row["seeds"] * (1 if row["method"] == DENSE else len(row["budgets"])) for row in cells.to_dict("records")
+    )
     return (
         Anchor(
             "largest use above a budget (fraction of the agents' FLOPs)", 0.0, max(excess, 0.0), 1e-9, "closed form"

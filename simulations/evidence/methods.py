@@ -1,19 +1,39 @@
-"""The methods of a frontier: the dense model, ours in two ways, and every baseline, from one start by equal means."""
+"""The methods of a frontier: the dense model, ours in two ways, and every baseline, from one start by equal means.
+
+A method's models for all seeds and budgets are members of one stack, budget by budget and in each seed by seed.
+"""
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from walras.llm import EconomyConfig, ElasticBudget, attach
+from walras.llm import EconomyConfig, ElasticBudget, ModelEconomy, attach
 from walras.llm.baselines import METHODS as ONE_BUDGET
-from walras.llm.baselines import Comparison, compress
+from walras.llm.baselines import Comparison
+from walras.llm.baselines.methods import FisherMasks, Market, Movement, Ranking, SmallDense
+from walras.llm.ensemble import (
+    ElasticShares,
+    GivenShares,
+    HardConcreteShares,
+    MarketShares,
+    ModelStack,
+    MovementShares,
+    Shares,
+    TensorExamples,
+    logits_of_members,
+    served_by,
+    train_together,
+)
+from walras.llm.ensemble.training import Teacher
 from walras.llm.tasks import Task
-from walras.llm.training import fine_tune
 from walras.simulations.evidence.config import FrontierConfig
 
 __all__ = ["DENSE", "ELASTIC", "METHODS", "POST_HOC", "Cell", "Smaller", "smaller_models"]
@@ -32,94 +52,242 @@ class Cell:
 
     Attributes
     ----------
-    config, task, seed
+    config, task, seeds
         The cell's.
     dense
-        The fine-tuned dense model: where every method begins, and its teacher. Methods copy it.
+        The fine-tuned dense model of each seed: where every method begins, and its teacher. Methods copy them.
     """
 
     config: FrontierConfig
     task: Task
-    seed: int
-    dense: PreTrainedModel
+    seeds: tuple[int, ...]
+    dense: list[PreTrainedModel]
 
     @property
     def economy_config(self) -> EconomyConfig:
         """How compute is rationed: heads and blocks at a cost in FLOPs at the length of the longest example."""
         return EconomyConfig(sequence_length=min(128, self.task.longest))
 
+    @cached_property
+    def train(self) -> TensorExamples:
+        """Training examples on the device."""
+        return TensorExamples(self.task.train, self.task.collate, self.dense[0].device)
+
+    @cached_property
+    def evaluation(self) -> TensorExamples:
+        """Evaluation examples on the device."""
+        return TensorExamples(self.task.evaluation, self.task.collate, self.dense[0].device)
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """What the dense models say: looked up for tasks with one answer an example, else asked each time."""
+        stack = ModelStack(self.dense)
+        everyone = np.ones((stack.size, len(stack.economy.population)), dtype=bool)
+        if self.train.columns["labels"].ndim > 1:
+            return _asked(stack, torch.ones(everyone.shape, device=stack.model.device))
+        logits = logits_of_members(stack, self.train, everyone, bf16=self.config.bf16)
+        return _looked_up(torch.from_numpy(logits).to(stack.model.device))
+
+    def comparison(self, budget: float, seed: int) -> Comparison:
+        """What methods of one budget are given to look at one seed's model."""
+        settings = self.config.settings(self.task, seed)
+        return Comparison(self.task, budget, settings, config=self.economy_config, search=self.config.search)
+
+    def fit(self, stack: ModelStack, shares: Shares, steps: int) -> None:
+        """Train a stack for some steps."""
+        train_together(
+            stack,
+            self.train,
+            replace(self.config.settings(self.task, self.seeds[0]), steps=steps),
+            seeds=self.seeds,
+            shares=shares,
+            teacher=self.teacher,
+            distillation=self.config.distillation,
+        )
+
 
 @final
 @dataclass(frozen=True)
 class Smaller:
-    """What a method gives for one budget.
+    """What a method gives for one budget and seed.
 
     Attributes
     ----------
     budget
         Fraction of the agents' FLOPs.
-    model
-        The physically smaller model, in evaluation mode.
+    number
+        Of the seed.
+    logits
+        Of the evaluation examples, in their order, whole agents served.
     open_agents
-        Which agents it has kept, shape (n,); None where it is not made of the dense model's agents.
+        Which agents it has kept, shape (n,).
+    model
+        The model, where it is not made of the dense model's agents; otherwise None.
     """
 
     budget: float
-    model: PreTrainedModel
+    number: int
+    logits: NDArray[np.float32]
     open_agents: NDArray[np.bool_] | None
+    model: PreTrainedModel | None = None
 
 
 def smaller_models(cell: Cell) -> Iterator[Smaller]:
-    """Give the models of the cell's method, one for each budget.
+    """Give the models of the cell's method, one for each budget and seed.
 
     `dense` is trained for as many steps more as the others, and has the budget 1. `elastic` is one training under the
     market, with several budgets a step, that serves every budget. All others are methods of `walras.llm.baselines`, a
     training for each budget; with `-post-hoc` a ranking is not followed by recovery.
     """
-    if cell.config.method == DENSE:
+    name = cell.config.method
+    if name == DENSE:
         return _dense(cell)
-    return _elastic(cell) if cell.config.method == ELASTIC else _one_by_one(cell)
+    if name == ELASTIC:
+        return _elastic(cell)
+    method = ONE_BUDGET[name.removesuffix(POST_HOC)]
+    if isinstance(method, SmallDense):
+        return _small_dense(cell)
+    if method.searches:
+        return _searched(cell)
+    return _ranked(cell, method)
 
 
 def _dense(cell: Cell) -> Iterator[Smaller]:
-    model = copy.deepcopy(cell.dense)
-    settings = cell.config.settings(cell.task, cell.seed)
-    fine_tune(model, cell.task, settings, teacher=cell.dense, distillation=cell.config.distillation)
-    yield Smaller(1.0, model.eval(), None)
+    stack = ModelStack(cell.dense, cell.economy_config)
+    everyone = _everyone(stack)
+    cell.fit(stack, GivenShares(stack, everyone), cell.comparison(1.0, 0).settings.steps)
+    yield from _scored(cell, stack, everyone, (1.0,))
 
 
 def _elastic(cell: Cell) -> Iterator[Smaller]:
-    economy = attach(copy.deepcopy(cell.dense), cell.economy_config)
-    schedule = ElasticBudget(lowest=min(cell.config.budgets), draws=cell.config.draws, seed=cell.seed)
-    fine_tune(
-        economy.model,
-        cell.task,
-        cell.config.settings(cell.task, cell.seed),
-        market=economy.callback(schedule),
-        teacher=cell.dense,
-        distillation=cell.config.distillation,
-    )
-    for budget in cell.config.budgets:
-        yield Smaller(budget, economy.export(budget), economy.hard_allocation(budget))
+    config = cell.config
+    stack = ModelStack(cell.dense, cell.economy_config)
+    schedule = ElasticBudget(lowest=min(config.budgets), draws=config.draws, seed=cell.seeds[0])
+    shares = ElasticShares(stack, schedule)
+    cell.fit(stack, shares, cell.comparison(1.0, 0).settings.steps)
+    valuations = shares.valuations.detach().cpu().numpy()
+    for budget in config.budgets:
+        yield from _scored(cell, stack, served_by(stack, valuations, [budget] * stack.size), (budget,))
 
 
-def _one_by_one(cell: Cell) -> Iterator[Smaller]:
-    name = cell.config.method.removesuffix(POST_HOC)
-    economy = attach(copy.deepcopy(cell.dense), cell.economy_config)
+def _ranked(cell: Cell, method: object) -> Iterator[Smaller]:
+    """Cut by a ranking of each dense model, and recover."""
+    budgets = cell.config.budgets
+    if isinstance(method, FisherMasks):
+        models, allocation = _fisher(cell, method)
+        stack = ModelStack(models, cell.economy_config)
+    else:
+        assert isinstance(method, Ranking)
+        values = [
+            method.valuations(_economy(cell, number), cell.comparison(1.0, seed))
+            for number, seed in enumerate(cell.seeds)
+        ]
+        stack = ModelStack(cell.dense * len(budgets), cell.economy_config)
+        allocation = served_by(stack, np.tile(values, (len(budgets), 1)), _each(budgets, len(cell.seeds)))
+    if not cell.config.method.endswith(POST_HOC):
+        cell.fit(stack, GivenShares(stack, allocation), cell.comparison(1.0, 0).settings.steps)
+    yield from _scored(cell, stack, allocation, budgets)
+
+
+def _fisher(cell: Cell, method: FisherMasks) -> tuple[list[PreTrainedModel], NDArray[np.bool_]]:
+    """Every member has weights of its own: they are repaired for whom it serves."""
+    models, allocation = [], []
     for budget in cell.config.budgets:
-        comparison = Comparison(
-            cell.task,
-            budget,
-            cell.config.settings(cell.task, cell.seed),
-            config=cell.economy_config,
-            teacher=cell.dense,
-            distillation=cell.config.distillation,
-            search=cell.config.search,
-            retrain=name == cell.config.method,
-        )
-        found = compress(cell.dense, ONE_BUDGET[name], comparison)
-        served = None
-        if found.valuations is not None:
-            economy.set_valuations(found.valuations)
-            served = economy.hard_allocation(budget)
-        yield Smaller(budget, found.model, served)
+        for number, seed in enumerate(cell.seeds):
+            economy = _economy(cell, number)
+            allocation.append(method.serve(economy, cell.comparison(budget, seed)))
+            models.append(economy.detach())
+    return models, np.stack(allocation)
+
+
+def _searched(cell: Cell) -> Iterator[Smaller]:
+    """Learn whom to serve, cut, and recover."""
+    budgets = _each(cell.config.budgets, len(cell.seeds))
+    stack = ModelStack(cell.dense * len(cell.config.budgets), cell.economy_config)
+    comparison = cell.comparison(1.0, 0)
+    shares = _searching(cell, stack, budgets, comparison.search_steps)
+    cell.fit(stack, shares, comparison.search_steps)
+    allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
+    recovery = comparison.settings.steps - comparison.search_steps
+    if recovery > 0:
+        cell.fit(stack, GivenShares(stack, allocation), recovery)
+    yield from _scored(cell, stack, allocation, cell.config.budgets)
+
+
+def _searching(
+    cell: Cell, stack: ModelStack, budgets: Sequence[float], steps: int
+) -> MarketShares | HardConcreteShares | MovementShares:
+    method = ONE_BUDGET[cell.config.method]
+    if isinstance(method, Market):
+        values = [
+            method.first_valuations(_economy(cell, number), cell.comparison(1.0, seed))
+            for number, seed in enumerate(cell.seeds)
+        ]
+        schedules = [method.schedule(budget) for budget in budgets]
+        return MarketShares(stack, np.tile(values, (len(cell.config.budgets), 1)), schedules)
+    if isinstance(method, Movement):
+        return MovementShares(stack, [method.schedule(budget) for budget in budgets])
+    return HardConcreteShares(stack, budgets, learning_rate=cell.config.learning_rate, steps=steps)
+
+
+def _small_dense(cell: Cell) -> Iterator[Smaller]:
+    """Fewer layers: models of another shape for each budget, and a stack for each."""
+    method = SmallDense()
+    for budget in cell.config.budgets:
+        models = [
+            method.reduce(_economy(cell, number), cell.comparison(budget, seed))[0]
+            for number, seed in enumerate(cell.seeds)
+        ]
+        stack = ModelStack(models, cell.economy_config)
+        everyone = _everyone(stack)
+        if not cell.config.method.endswith(POST_HOC):
+            cell.fit(stack, GivenShares(stack, everyone), cell.comparison(budget, 0).settings.steps)
+        for smaller in _scored(cell, stack, everyone, (budget,)):
+            yield replace(smaller, open_agents=None, model=models[smaller.number])
+
+
+def _scored(
+    cell: Cell, stack: ModelStack, allocation: NDArray[np.bool_], budgets: Sequence[float]
+) -> Iterator[Smaller]:
+    logits = logits_of_members(stack, cell.evaluation, allocation, bf16=cell.config.bf16)
+    seeds = len(cell.seeds)
+    for member, budget in enumerate(_each(budgets, seeds)):
+        yield Smaller(budget, member % seeds, logits[member], allocation[member])
+
+
+def _economy(cell: Cell, number: int) -> ModelEconomy:
+    """An economy of a copy of one seed's dense model."""
+    return attach(copy.deepcopy(cell.dense[number]), cell.economy_config)
+
+
+def _everyone(stack: ModelStack) -> NDArray[np.bool_]:
+    return np.ones((stack.size, len(stack.economy.population)), dtype=bool)
+
+
+def _each(budgets: Sequence[float], seeds: int) -> list[float]:
+    """Give the budget of each member."""
+    return [budget for budget in budgets for _ in range(seeds)]
+
+
+def _looked_up(logits: Tensor) -> Teacher:
+    """Logits of all training examples, shape (seeds, examples, outputs)."""
+
+    def teacher(numbers: NDArray[np.int64], batch: dict[str, Tensor]) -> Tensor:
+        index = torch.from_numpy(numbers).to(logits.device, non_blocking=True)
+        of_seed = torch.arange(len(numbers), device=logits.device)[:, None]
+        return logits[of_seed, index].flatten(0, 1)
+
+    return teacher
+
+
+def _asked(stack: ModelStack, everyone: Tensor) -> Teacher:
+    def teacher(numbers: NDArray[np.int64], batch: dict[str, Tensor]) -> Tensor:
+        return stack.model(**{name: column for name, column in batch.items() if name != "labels"}).logits
+
+    stack.economy.gate.given = _constant(everyone)
+    stack.model.eval()
+    return teacher
+
+
+def _constant(shares: Tensor) -> Callable[[], Tensor]:
+    return lambda: shares
