@@ -10,6 +10,7 @@ from walras.llm.architectures.lookup import (
     architecture_of,
     entry_points,
     input_features,
+    named_layers,
     output_features,
     sublayers_of,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "architecture_of",
     "entry_points",
     "input_features",
+    "named_layers",
     "output_features",
     "sublayers_of",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "architecture_of",
     "entry_points",
     "input_features",
+    "named_layers",
     "output_features",
     "sublayers_of",
 ]
@@ -150,7 +151,7 @@ def sublayers_of(model: PreTrainedModel, architecture: Architecture | None = Non
     elif not isinstance(model, PreTrainedModel):
         raise UnsupportedModelError(f"Expected a transformers PreTrainedModel, got {type(model).__name__}.")
     found: list[Sublayer] = []
-    for layer, (module, names_of_layer) in enumerate(_layers(model, architecture)):
+    for layer, (module, names_of_layer) in enumerate(named_layers(model, architecture)):
         for names in names_of_layer:
             heads = model.config.num_attention_heads if isinstance(names, Attention) else 0
             sublayer = Sublayer(_kind(names), layer, module, names, heads)
@@ -184,7 +185,10 @@ def output_features(projection: Projection) -> int:
     return projection.weight.shape[1 if isinstance(projection, Conv1D) else 0]
 
 
-def _layers(model: PreTrainedModel, architecture: Architecture) -> list[tuple[nn.Module, tuple[SublayerNames, ...]]]:
+def named_layers(
+    model: PreTrainedModel, architecture: Architecture
+) -> list[tuple[nn.Module, tuple[SublayerNames, ...]]]:
+    """Give each layer of a model, whole or exported, with the names of its sub-layers, in order."""
     found = []
     for stack in architecture.stacks:
         layers = _find(model.base_model, stack.layers)
