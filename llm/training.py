@@ -163,18 +163,20 @@ def _arguments(settings: TrainingSettings, folder: str, save_every: int | None) 
 
 @torch.no_grad()
 def predict(model: PreTrainedModel, task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give logits, shape (examples, outputs), and labels, shape (examples,), of a task's evaluation examples.
+    """Give what a task's score takes of its evaluation examples (see `Task.observed`), as a rule logits and labels.
 
     In order of length, not in the task's: batches of equally long examples are hardly padded.
     """
-    logits, labels = [], []
+    observed, labels = [], []
     by_length = Examples(sorted(task.evaluation.rows, key=lambda row: len(row["input_ids"])))
     with evaluating(model):
-        for batch in DataLoader(by_length, batch_size=EVALUATION_BATCH, collate_fn=task.collate):
-            labels.append(batch.pop("labels").double().numpy())
+        for batch in DataLoader(by_length, batch_size=task.evaluation_batch, collate_fn=task.collate):
+            asked = batch.pop("labels")
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
-            logits.append(output.logits.double().cpu().numpy())
-    return np.concatenate(logits), np.concatenate(labels)
+            of_batch, its_labels = task.observed(output.logits, asked)
+            observed.append(of_batch)
+            labels.append(its_labels)
+    return np.concatenate(observed), np.concatenate(labels)
 
 
 def score(model: PreTrainedModel, task: Task) -> float:

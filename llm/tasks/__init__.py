@@ -1,7 +1,22 @@
-"""Language tasks to train on and score: an embedded one, and GLUE."""
+"""Language tasks to train on and score: an embedded one, GLUE, and language modelling on WikiText-103."""
 
 from walras.llm.tasks.glue import GLUE, load_glue
+from walras.llm.tasks.language import ScoredText
 from walras.llm.tasks.roles import make_roles_task, small_bert
-from walras.llm.tasks.task import METRICS, Examples, Task
+from walras.llm.tasks.task import LOWER_IS_BETTER, METRICS, Examples, Task, kept_of_dense
+from walras.llm.tasks.wikitext import WIKITEXT, load_wikitext
 
-__all__ = ["GLUE", "METRICS", "Examples", "Task", "load_glue", "make_roles_task", "small_bert"]
+__all__ = [
+    "GLUE",
+    "LOWER_IS_BETTER",
+    "METRICS",
+    "WIKITEXT",
+    "Examples",
+    "ScoredText",
+    "Task",
+    "kept_of_dense",
+    "load_glue",
+    "load_wikitext",
+    "make_roles_task",
+    "small_bert",
+]
