@@ -25,6 +25,8 @@ from walras.llm.population import Population
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.llm.rounding import fill_up, rounded_allocation
 from walras.llm.schedule import BudgetSchedule, ElasticBudget
+from walras.llm.shutdown import shutdown_allocation
+from walras.llm.site_latency import SiteLatency
 from walras.llm.structure import shrink, structure_of
 from walras.market import InvalidInputError
 from walras.market.validation import finite_number, finite_vector, positive_number
@@ -358,7 +360,9 @@ class ModelEconomy:
         self._require_attached()
         return EconomyCallback(self, schedule or ElasticBudget())
 
-    def export(self, budget: float | None = None, *, round_to: int | None = None) -> PreTrainedModel:
+    def export(
+        self, budget: float | None = None, *, round_to: int | None = None, latency: SiteLatency | None = None
+    ) -> PreTrainedModel:
         """Give a copy of the model from which closed heads and blocks are physically removed.
 
         Parameters
@@ -369,6 +373,10 @@ class ModelEconomy:
             Keep features in multiples of this in each sub-layer, as the hardware's tiles want it (64, 128): further
             agents are served in it, and others elsewhere are not, within the same budget. The gated model then serves
             somewhat different agents.
+        latency
+            Let agents pay in these seconds instead: `budget` is then a fraction of the time that all agents and their
+            sub-layers take, and sub-layers whose agents do not pay for the seconds that being open costs are closed
+            (`walras.llm.shutdown`). The gated model serves other agents then.
 
         Returns
         -------
@@ -377,7 +385,10 @@ class ModelEconomy:
             its structure into the config; load it with `EconomizedModel.from_pretrained`.
         """
         self._require_attached()
-        open_agents = self.hard_allocation(budget)
+        if latency is not None:
+            open_agents = self._paid_in_seconds(budget, latency, round_to)
+        else:
+            open_agents = self.hard_allocation(budget)
         if round_to is not None:
             open_agents = self._rounded_allocation(open_agents, budget, round_to)
         exported = copy.deepcopy(self.model)
@@ -404,6 +415,21 @@ class ModelEconomy:
             multiple=multiple,
         )
 
+    def _paid_in_seconds(self, budget: float | None, table: SiteLatency, round_to: int | None) -> NDArray[np.bool_]:
+        if round_to is not None:
+            raise InvalidInputError("export takes round_to= or latency=: what is rounded up would exceed the seconds.")
+        if self.gate.bidder is not None or (budget is None and self.config.posts_a_price):
+            raise CouplingError(
+                "Seconds are shared out once, at a budget: fix_valuations() where bids depend on the sequence, and "
+                "give a budget where a price is posted."
+            )
+        bids, costs = self.bids, self.gate.costs.cpu().numpy()
+        if (costs <= 0.0).any():
+            raise CouplingError("Agents that use nothing of the economy's resource have no bid to pay seconds with.")
+        # Valuations are learned up to a constant: nobody stays idle for nothing (see `walras.llm.limits`).
+        level = self.budget if budget is None else checked_budget(budget)
+        return shutdown_allocation(self.population, (bids - bids.min()) * costs, table, budget=level)
+
     def _require_attached(self) -> None:
         if not self._hooks:
             raise CouplingError("The economy is detached from its model: attach() a new one.")
@@ -425,11 +451,12 @@ class _ClearMarket:
 
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         needs_sequences = self.gate.bidder is not None and self.gate.given is None and self.gate.mode != "open"
-        self.gate.clear(pooled_embeddings(module, arguments, named) if needs_sequences else None)
+        weight = self.projection.weight
+        device = weight.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        self.gate.clear(pooled_embeddings(module, arguments, named) if needs_sequences else None, dtype)
         # Now and not at the first gate: a layer that is checkpointed computes its part twice, and must find it alike.
-        device = self.projection.weight.device.type
-        autocast = torch.is_autocast_enabled(device)
-        self.gate.factors(0, torch.get_autocast_dtype(device) if autocast else self.projection.weight.dtype)
+        self.gate.factors(0, dtype)
 
 
 class _AddLevy:

@@ -10,8 +10,9 @@ import torch
 from transformers import PreTrainedModel
 
 from walras.llm.flops import evaluating
+from walras.market import InvalidInputError
 
-__all__ = ["Latency", "measure_latency", "measure_turns"]
+__all__ = ["Latency", "as_graph", "measure_latency", "measure_turns"]
 
 
 @final
@@ -26,7 +27,12 @@ class Latency:
 
 @torch.no_grad()
 def measure_latency(
-    models: Sequence[PreTrainedModel], *, batch_size: int, sequence_length: int, repeats: int = 20
+    models: Sequence[PreTrainedModel],
+    *,
+    batch_size: int,
+    sequence_length: int,
+    repeats: int = 20,
+    graphed: bool = False,
 ) -> list[Latency]:
     """Measure the forward pass of several models in one run.
 
@@ -39,9 +45,17 @@ def measure_latency(
         Shape of the batch, without padding.
     repeats
         Counted passes of each model.
+    graphed
+        Replay each pass as a CUDA graph, without the host's launches.
     """
     devices = [model.device for model in models]
-    passes = [lambda model=model: _one_pass(model, batch_size, sequence_length) for model in models]
+    passes: list[Callable[[], object]] = [
+        # Transformers looks into a mask to see whether it is needed, which a graph cannot capture.
+        lambda model=model: _one_pass(model, batch_size, sequence_length, masked=not graphed)  # type: ignore[misc]
+        for model in models
+    ]
+    if graphed:
+        passes = [as_graph(compute, device) for compute, device in zip(passes, devices, strict=True)]
     return measure_turns(passes, devices=devices, repeats=repeats)
 
 
@@ -81,9 +95,31 @@ def measure_turns(
     return [Latency(float(m), float(low), float(up)) for m, low, up in zip(median, lower, upper, strict=True)]
 
 
-def _one_pass(model: PreTrainedModel, batch_size: int, sequence_length: int) -> None:
+def as_graph(compute: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """Capture a computation as a CUDA graph, and give what replays it.
+
+    Raises
+    ------
+    InvalidInputError
+        Another device than CUDA.
+    """
+    if device.type != "cuda":
+        raise InvalidInputError(f"CUDA graphs need a CUDA device, got {device}: measure without graphed=True.")
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):  # what is set up by a first pass must not be captured
+        for _ in range(3):
+            compute()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        compute()
+    return graph.replay
+
+
+def _one_pass(model: PreTrainedModel, batch_size: int, sequence_length: int, *, masked: bool) -> None:
     tokens = torch.ones((batch_size, sequence_length), dtype=torch.long, device=model.device)
-    inputs = {"input_ids": tokens, "attention_mask": tokens}
+    inputs = {"input_ids": tokens, "attention_mask": tokens} if masked else {"input_ids": tokens}
     if model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = tokens
     with evaluating(model):
