@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -196,15 +197,16 @@ def _for_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor
 
 def _positions(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
     """Positions of each row, where a model looks them up in a table: by itself it would look up one row for all."""
-    counts_itself = "position_ids" not in inspect.signature(model.forward).parameters or not any(
-        isinstance(module, nn.Embedding)
-        and name.endswith(("position_embeddings", "wpe"))
-        and module.padding_idx is None
-        for name, module in model.named_modules()
-    )
-    if counts_itself:
+    if not _looks_positions_up(model):
         return {}
     return {"position_ids": torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens).contiguous()}
+
+
+@lru_cache(maxsize=8)
+def _looks_positions_up(model: nn.Module) -> bool:
+    tables = (name for name, m in model.named_modules() if isinstance(m, nn.Embedding) and m.padding_idx is None)
+    has_table = any(name.endswith(("position_embeddings", "wpe")) for name in tables)
+    return has_table and "position_ids" in inspect.signature(model.forward).parameters
 
 
 def _precision(stack: ModelStack, settings: TrainingSettings) -> torch.autocast:
