@@ -1,17 +1,23 @@
 """What a student learns from a teacher: its logits, and its hidden states layer by layer."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from walras.llm.errors import CouplingError
 from walras.market import InvalidInputError
 from walras.market.validation import finite_number, positive_number
 
 __all__ = ["Distillation", "hidden_states_distance", "logits_distance"]
+
+# Of more logits than these, a vocabulary's, probabilities are formed part by part, and again for the gradient: all at
+# once they would take several times the memory of the logits.
+MOST_AT_ONCE = 2**26
 
 
 @final
@@ -100,13 +106,22 @@ def logits_distance(
             f"Logits of student and teacher differ in shape: {tuple(student.shape)} and {tuple(teacher.shape)}. "
             "They must be models of the same task."
         )
-    student, teacher = student.float(), teacher.float()
     if student.shape[-1] == 1:
-        distances = (student - teacher).square().squeeze(-1)
+        distances = (student.float() - teacher.float()).square().squeeze(-1)
+    elif student.numel() <= MOST_AT_ONCE:
+        distances = _divergence(student, teacher, temperature)
     else:
-        log_student, log_teacher = ((logits / temperature).log_softmax(-1) for logits in (student, teacher))
-        distances = temperature**2 * (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
+        count = math.ceil(student.numel() / MOST_AT_ONCE)
+        parts = zip(*(logits.flatten(0, -2).chunk(count) for logits in (student, teacher)), strict=True)
+        found = [checkpoint(_divergence, *part, temperature, use_reentrant=False) for part in parts]
+        distances = torch.cat(found).view(student.shape[:-1])
     return _mean(distances, mask)
+
+
+def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Give `T^2 KL(teacher || student)` at temperature T, shape of the leading dimensions."""
+    log_student, log_teacher = ((logits.float() / temperature).log_softmax(-1) for logits in (student, teacher))
+    return temperature**2 * (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
 
 
 def hidden_states_distance(

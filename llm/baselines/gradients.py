@@ -55,7 +55,7 @@ def calibration_batches(task: Task, *, examples: int, seed: int) -> list[dict[st
     rows = task.train.rows
     drawn = np.random.default_rng(seed).permutation(len(rows))[:examples]
     chosen = Examples(sorted((rows[number] for number in drawn), key=lambda row: len(row["input_ids"])))
-    return list(DataLoader(chosen, batch_size=CALIBRATION_BATCH, collate_fn=task.collate))
+    return list(DataLoader(chosen, batch_size=min(CALIBRATION_BATCH, task.evaluation_batch), collate_fn=task.collate))
 
 
 def share_gradients(economy: ModelEconomy, batches: list[dict[str, Tensor]]) -> NDArray[np.float64]:

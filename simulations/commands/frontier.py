@@ -30,9 +30,9 @@ ALL_METHODS = "dense,elastic,market,random,magnitude,michel,taylor,fisher,l0,mov
 
 
 def frontier(
-    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb or mnli.")] = "roles",
-    model: Annotated[str | None, typer.Option(help="Folder of a pretrained encoder, or its name on the hub.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with GLUE's TSV files; without it, the hub.")] = None,
+    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb, mnli, wikitext or wikitext-test.")] = "roles",
+    model: Annotated[str | None, typer.Option(help="Folder of a pretrained model, or its name on the hub.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with the task's files; without it, the hub.")] = None,
     methods: Annotated[str | None, typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc.")] = None,
     budgets: Annotated[str | None, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each method. Default: 3.")] = None,
@@ -40,7 +40,12 @@ def frontier(
     epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="First examples of each GLUE file only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="First examples of each GLUE file, or so many windows, only.")
+    ] = None,
+    window: Annotated[int, typer.Option(min=2, help="Tokens of a window of WikiText.")] = 512,
+    stride: Annotated[int, typer.Option(min=1, help="How far the window moves in evaluation.")] = 256,
+    train_tokens: Annotated[int, typer.Option(min=0, help="Of WikiText to train on; 0: all.")] = 4_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     preset: Annotated[str | None, typer.Option(help="smoke: the embedded task, in minutes on two cores.")] = None,
     dense_models: Annotated[
@@ -71,13 +76,16 @@ def frontier(
         "model": model or "",
         "data_dir": str(data_dir) if data_dir else "",
         "limit": limit or 0,
+        "window": window,
+        "stride": stride,
+        "train_tokens": train_tokens,
         "budgets": numbers("--budgets", budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
         "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),
         "bf16": bf16,
         "compiled": compiled,
-        **_length(steps or (None if epochs else chosen.get("steps")), epochs, embedded=embedded),
+        **_length(task, steps or (None if epochs else chosen.get("steps")), epochs),
     }
     names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
     if not names:
@@ -116,11 +124,14 @@ def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
     console.print(table, highlight=False)
 
 
-def _length(steps: int | None, epochs: float | None, *, embedded: bool) -> dict[str, Any]:
+def _length(task: str, steps: int | None, epochs: float | None) -> dict[str, Any]:
     if steps and epochs:
         raise InvalidInputError("Give --steps or --epochs, not both.")
     if not steps and not epochs:
-        steps, epochs = (300, None) if embedded else (None, 5.0)
+        if task == "roles":
+            steps = 300
+        else:
+            epochs = 1.0 if task.startswith("wikitext") else 5.0
     return {"steps": steps or 0, "epochs": epochs or 0.0}
 
 

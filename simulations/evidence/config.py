@@ -30,9 +30,12 @@ class FrontierConfig:
     Parameters
     ----------
     task
-        "roles" (embedded) or a key of `walras.llm.tasks.GLUE`.
+        "roles" (embedded), or a key of `walras.llm.tasks.GLUE` or, for causal language models, of
+        `walras.llm.tasks.WIKITEXT`.
     model, data_dir, limit
         As in `load_model_and_task`; "" and 0 stand for none.
+    window, stride, train_tokens
+        Of WikiText, as in `load_wikitext`; 0 reads all text to train on.
     method
         One of `METHODS`.
     budgets
@@ -55,13 +58,17 @@ class FrontierConfig:
     bf16, compiled
         As in `TrainingSettings`.
     dense_models
-        Folder in which dense models are kept, so that all methods of a seed begin with one; "" trains one in each cell.
+        Folder in which dense models are kept, so that all methods of a seed begin with one, and the tokens of WikiText;
+        "" makes them in each cell.
     """
 
     task: str = EMBEDDED_TASK
     model: str = ""
     data_dir: str = ""
     limit: int = 0
+    window: int = 512
+    stride: int = 256
+    train_tokens: int = 4_000_000
     method: str = "elastic"
     budgets: tuple[float, ...] = BUDGETS
     seeds: int = 3
@@ -86,6 +93,7 @@ class FrontierConfig:
         for budget in self.budgets:
             positive_number("budgets", fraction("budgets", budget))
         whole_number("steps", self.steps)
+        whole_number("train_tokens", self.train_tokens)
         if whole_number("seeds", self.seeds) < 1:
             raise InvalidInputError("seeds must be 1 or more, got 0.")
         nonnegative_number("epochs", self.epochs)
@@ -100,8 +108,20 @@ class FrontierConfig:
         Raises as `load_model_and_task` does.
         """
         data_dir = Path(self.data_dir) if self.data_dir else None
-        limit = self.limit or None
-        return load_model_and_task(self.task, self.model or None, data_dir, seed=seed, limit=limit, loaded=task)
+        return load_model_and_task(
+            self.task,
+            self.model or None,
+            data_dir,
+            seed=seed,
+            limit=self.limit or None,
+            loaded=task,
+            wikitext={
+                "window": self.window,
+                "stride": self.stride,
+                "train_tokens": self.train_tokens or None,
+                "cache": Path(self.dense_models) if self.dense_models else None,
+            },
+        )
 
     def settings(self, task: Task, seed: int) -> TrainingSettings:
         """Give the settings of the dense model's training, and of each method's."""

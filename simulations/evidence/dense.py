@@ -21,7 +21,10 @@ from walras.simulations.evidence.config import FrontierConfig
 __all__ = ["dense_models"]
 
 # What dense models depend on; the rest of a configuration is the methods'.
-_FIELDS = ("task", "model", "data_dir", "limit", "steps", "epochs", "learning_rate", "batch_size", "bf16", "seeds")
+_FIELDS = (
+    *("task", "model", "data_dir", "limit", "window", "stride", "train_tokens"),
+    *("steps", "epochs", "learning_rate", "batch_size", "bf16", "seeds"),
+)
 
 
 def dense_models(config: FrontierConfig, seeds: Sequence[int]) -> tuple[list[PreTrainedModel], Task]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from walras.llm.tasks import LOWER_IS_BETTER
 from walras.simulations.evidence.methods import DENSE
 from walras.simulations.evidence.table import frontier_summary
 from walras.simulations.experiments.experiment import Tables
@@ -47,7 +48,11 @@ def frontier_figures(tables: Tables) -> Mapping[str, Figure]:
             )
         axis.set_xlim(0.0, 1.05)
         axis.set_xlabel("FLOPs of real tokens, fraction of the dense model's")
-        axis.set_ylabel(rows["metric"].iloc[0])
+        metric = str(rows["metric"].iloc[0])
+        lower = metric in LOWER_IS_BETTER
+        axis.set_ylabel(f"{metric} (lower is better)" if lower else metric)
+        if lower:
+            axis.set_yscale("log")  # what is kept of the dense score is a ratio
         axis.set_title(str(task))
-        axis.legend(frameon=False, fontsize=8, loc="lower right")
+        axis.legend(frameon=False, fontsize=8, loc="upper right" if lower else "lower right")
     return {"frontier": figure}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from walras.llm.tasks import kept_of_dense
 from walras.simulations.evidence.methods import DENSE
 from walras.simulations.plot_style import half_width_95
 
@@ -21,14 +22,14 @@ def frontier_summary(scores: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns: method, budget, seeds, score (mean), half_width (of the 95 % interval of the mean, Student's t; NaN for
-        one seed), kept (mean of score over the dense score of the same seed), kept_half_width, real_flops_ratio and
-        padded_flops_ratio (means). The dense score is that of the method `dense` if it was run, which has as many steps
-        as the others; otherwise that of the model that all methods began with.
+        one seed), kept (mean of `kept_of_dense`, of the dense score of the same seed), kept_half_width,
+        real_flops_ratio and padded_flops_ratio (means). The dense score is that of the method `dense` if it was run,
+        which has as many steps as the others; otherwise that of the model that all methods began with.
     """
     dense = scores[scores["method"] == DENSE].set_index("seed")["score"]
     reference = scores["seed"].map(dense) if len(dense) else scores["dense_score"]
-    # A seed whose dense model has learned nothing has no ratio.
-    kept = scores["score"] / reference.where(reference > 0.0)
+    metrics = scores["metric"] if "metric" in scores else [""] * len(scores)
+    kept = [kept_of_dense(*row) for row in zip(metrics, scores["score"], reference, strict=True)]
     grouped = scores.assign(kept=kept).groupby(["method", "budget"], sort=False)
     summary = grouped.agg(
         seeds=("seed", "nunique"),
