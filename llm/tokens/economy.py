@@ -95,9 +95,9 @@ class TokenEconomy:
         self.markets.to(model.device).train(model.training)
         model.add_module(MARKETS_NAME, self.markets)
         self._layers = [layers[number][0].module for number in self.layers]
-        for number, market in zip(self.layers, self.markets, strict=True):
+        for index, (number, market) in enumerate(zip(self.layers, self.markets, strict=True)):
             attention = layers[number][0]
-            forward = SkippingForward(attention.module, number, market, KeyValues(attention), self.markets)
+            forward = SkippingForward(attention.module, number, index, market, KeyValues(attention), self.markets)
             attention.module.forward = forward
             forward.keys.attention.forward = QueriesOnly(forward.keys)  # type: ignore[assignment]
         self._hook = model.base_model.register_forward_pre_hook(

@@ -10,8 +10,8 @@ from torch import nn
 
 from walras.llm.errors import CouplingError
 from walras.llm.tokens.config import TokenConfig
-from walras.llm.tokens.ledger import Ledger, batch_of
-from walras.llm.tokens.market import HARD, OPEN, POOLED, POSTED, SHARED, SOFT, TokenMarket
+from walras.llm.tokens.ledger import Ledger, Posted, batch_of
+from walras.llm.tokens.market import HARD, OPEN, POOLED, POSTED, SHARED, SOFT, TokenMarket, lowest_bid_served
 
 __all__ = ["MARKETS_NAME", "ReadTokens", "TokenMarkets", "pooled"]
 
@@ -66,6 +66,13 @@ class TokenMarkets(nn.Module):
             )
         self._known = state
 
+    def posts(self) -> tuple[Posted, ...]:
+        """Give what each layer posts in the present forward pass, worked out for all at once."""
+        if self.way() != POSTED:
+            return ()
+        prices = torch.stack([market.posted_price for market in self])
+        return tuple(map(Posted, prices.unbind(), lowest_bid_served(prices).unbind()))
+
     def __iter__(self) -> Iterator[TokenMarket]:
         """Go through the layers' markets."""
         return iter(self.markets)  # type: ignore[arg-type]
@@ -81,7 +88,7 @@ class ReadTokens:
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Open the pass in the ledger."""
         self.markets.require_prices()
-        self.markets.ledger.open(batch_of(dict(zip(self.names, arguments, strict=False)) | named))
+        self.markets.ledger.open(batch_of(dict(zip(self.names, arguments, strict=False)) | named), self.markets.posts())
 
 
 @contextmanager

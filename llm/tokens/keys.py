@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from walras.llm.architectures import Attention, Sublayer
+from walras.llm.tokens.fused import attention_at
 
 __all__ = ["BuyersOnly", "KeyValues", "QueriesOnly", "Seen", "parameters_of"]
 
@@ -86,10 +87,14 @@ class Seen(NamedTuple):
     ----------
     keys, values
         Shape (sequences, heads, tokens, features of a head), in the order of the text.
+    places
+        Where each query stands among them, shape (sequences, queries), if it sees those up to its own and attention is
+        to see to that without a mask; else None.
     """
 
     keys: Tensor
     values: Tensor
+    places: Tensor | None = None
 
 
 class QueriesOnly:
@@ -114,15 +119,15 @@ class QueriesOnly:
         if not isinstance(seen, Seen):
             return type(attention).forward(attention, **named)  # type: ignore[no-any-return]
         queries = self.keys.queries(named["hidden_states"], named.get("position_embeddings"))
-        mixed, weights = self._interface(attention)(
-            attention,
-            queries,
-            seen.keys.to(queries.dtype),
-            seen.values.to(queries.dtype),
-            named.get("attention_mask"),
-            dropout=attention_dropout(attention),
-            scaling=attention.scaling,
-        )
+        keys, values = seen.keys.to(queries.dtype), seen.values.to(queries.dtype)
+        weights = None
+        if seen.places is not None:
+            mixed = attention_at(queries, keys, values, seen.places, float(attention.scaling))
+        else:
+            mask, dropout = named.get("attention_mask"), attention_dropout(attention)
+            mixed, weights = self._interface(attention)(
+                attention, queries, keys, values, mask, dropout=dropout, scaling=attention.scaling
+            )
         mixed = mixed.flatten(-2).contiguous()  # (sequences, places, heads * features)
         return self.keys.layer.get_submodule(self.keys.output)(mixed) if self.output_inside else mixed, weights
 

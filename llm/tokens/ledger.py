@@ -13,7 +13,7 @@ from walras.llm.tokens.places import limits, whole_parts
 from walras.llm.tokens.purchases import Purchase
 from walras.market import InvalidInputError
 
-__all__ = ["Batch", "Ledger", "Pass", "Recording", "Work", "batch_of"]
+__all__ = ["Batch", "Ledger", "Pass", "Posted", "Recording", "Work", "batch_of"]
 
 
 class Batch(NamedTuple):
@@ -37,6 +37,13 @@ class Batch(NamedTuple):
     plain: bool
 
 
+class Posted(NamedTuple):
+    """The price that a layer posts, and the lowest bid that buys at it; both of shape ()."""
+
+    price: Tensor
+    served_from: Tensor
+
+
 class Work(NamedTuple):
     """What a layer computed: sequences, tokens, keys that a query saw, and places taken through the layer, each."""
 
@@ -49,9 +56,13 @@ class Work(NamedTuple):
 @final
 @dataclass
 class Pass:
-    """The purchases of one forward pass, by the layers' numbers."""
+    """The purchases of one forward pass, by the layers' numbers, and what its layers have in common.
+
+    `posted` has what each layer for sale posts, in their order; nothing where markets clear.
+    """
 
     batch: Batch
+    posted: tuple[Posted, ...] = ()
     purchases: dict[int, tuple[Purchase, Work]] = field(default_factory=dict)
     _shared: dict[tuple[str, float], Tensor] = field(default_factory=dict)
 
@@ -67,6 +78,13 @@ class Pass:
         key = ("room", room)
         if key not in self._shared:
             self._shared[key] = limits(self.batch.real, room)
+        return self._shared[key]
+
+    def positions(self) -> Tensor:
+        """0, 1, ..., one for each token."""
+        key = ("positions", 0.0)
+        if key not in self._shared:
+            self._shared[key] = torch.arange(self.batch.real.shape[1], device=self.batch.real.device)
         return self._shared[key]
 
     def starts(self) -> Tensor:
@@ -132,9 +150,9 @@ class Ledger:
         """Leave the last pass behind when the model is copied or pickled."""
         return {"last": None, "recording": None}
 
-    def open(self, batch: Batch) -> None:
+    def open(self, batch: Batch, posted: tuple[Posted, ...]) -> None:
         """Begin a forward pass."""
-        self.last = Pass(batch)
+        self.last = Pass(batch, posted)
         if self.recording is not None:
             self.recording.passes.append(self.last)
 

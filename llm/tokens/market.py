@@ -23,16 +23,26 @@ import torch
 from torch import Tensor, nn
 
 from walras.llm.tokens.config import TokenConfig
-from walras.llm.tokens.places import Queue, first_come, whole_part
+from walras.llm.tokens.fused import fits, fused_bids
+from walras.llm.tokens.places import whole_part
 from walras.llm.tokens.purchases import SharePurchase
 from walras.market import FixedSupply, LinearDemand, LogitDemand, StepDemand
 from walras.market.operators import compile_mechanism
 
-__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SHARED", "SOFT", "TokenMarket"]
+__all__ = ["HARD", "OPEN", "POOLED", "POSTED", "SHARED", "SOFT", "TokenMarket", "lowest_bid_served"]
 
 SOFT, SHARED, HARD, POSTED, POOLED, OPEN = "soft", "shared", "hard", "posted", "pooled", "open"
 
 _ROUNDING = 1e-4
+
+
+def lowest_bid_served(price: Tensor) -> Tensor:
+    """Give the bid from which on tokens buy at a price.
+
+    Equal tokens bid alike at early layers, and the price may be their very bid: all of them buy, whichever way their
+    sums were rounded, in a prompt as in the step of a generation.
+    """
+    return price - _ROUNDING * price.abs().clamp(min=1.0)
 
 
 class TokenMarket(nn.Module):
@@ -123,7 +133,7 @@ class TokenMarket(nn.Module):
 
         `real` as above, None where there is no padding.
         """
-        valuations = self.valuations(hidden)
+        valuations = fused_bids(hidden, self.weight, self.bias) if fits(hidden) else self.valuations(hidden)
         return valuations if real is None else torch.where(real, valuations, -torch.inf)
 
     @property
@@ -134,16 +144,6 @@ class TokenMarket(nn.Module):
     def places(self, tokens: int) -> int:
         """How many of so many tokens buy at most, where the market clears in each sequence."""
         return whole_part(self.capacity, tokens)
-
-    def at_price(self, bids: Tensor, price: Tensor, limit: Tensor | None) -> Queue:
-        """Serve those who bid a price, shape (), in the order of the text; no more than `limit` says, if it is given.
-
-        A token whose bid is not a number buys: a broken hidden state goes through the layer, as in the dense model.
-        """
-        # Equal tokens bid alike at early layers, and the price may be their very bid: all of them buy, whichever way
-        # their sums were rounded, in a prompt as in the step of a generation.
-        indifferent = price - _ROUNDING * price.abs().clamp(min=1.0)
-        return first_come(~(bids < indifferent), limit)
 
     @torch.no_grad()
     def learn_price(self, valuations: Tensor, real: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def whole_parts(capacity: float, tokens: Tensor) -> Tensor:
     return (capacity * tokens.double() * (1.0 + _TOLERANCE)).floor().long()
 
 
-def highest_bids(bids: Tensor, places: int, sold: Tensor | None) -> tuple[Places, Tensor]:
+def highest_bids(bids: Tensor, places: int, sold: Tensor | None = None) -> tuple[Places, Tensor]:
     """Serve the highest bids of each sequence, equal ones in the order of the text.
 
     Parameters
@@ -134,8 +134,13 @@ class Queue(NamedTuple):
     bought: Tensor
     sold: Tensor
 
-    def order(self) -> tuple[Tensor, Tensor]:
+    def order(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Put buyers first, each group in the order of the text.
+
+        Parameters
+        ----------
+        positions
+            0, 1, ..., one for each token.
 
         Returns
         -------
@@ -144,13 +149,12 @@ class Queue(NamedTuple):
         ranks
             Where each token stands in it, likewise: the inverse.
         """
-        tokens = torch.arange(self.bought.shape[1], device=self.bought.device).expand_as(self.sold)
-        ranks = torch.where(self.bought, self.sold - 1, self.sold[:, -1:] + tokens - self.sold)
-        return torch.empty_like(ranks).scatter(1, ranks, tokens), ranks
+        ranks = torch.where(self.bought, self.sold - 1, self.sold[:, -1:] + positions - self.sold)
+        return torch.empty_like(ranks).scatter_(1, ranks, positions.expand_as(ranks)), ranks
 
-    def places(self, order: Tensor, number: int) -> Places:
+    def places(self, order: Tensor, positions: Tensor, number: int) -> Places:
         """Give so many places to the first of an order."""
-        return Places(order[:, :number], torch.arange(number, device=order.device) < self.sold[:, -1:])
+        return Places(order[:, :number], positions[:number] < self.sold[:, -1:])
 
 
 class Count:

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from walras.llm.errors import CouplingError
 from walras.llm.tokens.config import BUYERS, EVERYONE
+from walras.llm.tokens.fused import fits
 from walras.llm.tokens.keys import BuyersOnly, KeyValues, Seen, parameters_of
 from walras.llm.tokens.ledger import Ledger, Pass, Work
-from walras.llm.tokens.market import HARD, OPEN, POSTED, SHARED, SOFT, TokenMarket
-from walras.llm.tokens.places import Count, Places, highest_bids, most_places
+from walras.llm.tokens.market import HARD, OPEN, POSTED, SHARED, SOFT, TokenMarket, lowest_bid_served
+from walras.llm.tokens.places import Count, Places, first_come, highest_bids, most_places
 from walras.llm.tokens.purchases import WholePurchase
 from walras.market import InvalidInputError
 
@@ -52,10 +53,21 @@ class SkippingForward:
         Gives hidden states, shape (sequences, tokens, features), from such.
     number
         The layer's, from 0.
+    index
+        Its place among those for sale, from 0.
     """
 
-    def __init__(self, layer: nn.Module, number: int, market: TokenMarket, keys: KeyValues, hall: Hall) -> None:
-        self.layer, self.number, self.market, self.keys, self.hall = layer, number, market, keys, hall
+    def __init__(
+        self, layer: nn.Module, number: int, index: int, market: TokenMarket, keys: KeyValues, hall: Hall
+    ) -> None:
+        self.layer, self.number, self.index, self.market, self.keys, self.hall = (
+            layer,
+            number,
+            index,
+            market,
+            keys,
+            hall,
+        )
         self.names = parameters_of(layer)
 
     def __call__(self, *arguments: Any, **named: Any) -> Tensor:
@@ -126,9 +138,14 @@ class SkippingForward:
         room = self.hall.room if way == POSTED else None
         real = None if mask is None else last.batch.real
         bids = market.bids(hidden, real)
-        price = market.posted_price.clone() if way == POSTED else market.learn_price(bids, last.batch.real)
-        queue = market.at_price(bids, price, None if room is None else last.limits(room))
-        order, ranks = queue.order()
+        if way == POSTED:
+            price, served_from = last.posted[self.index]
+        else:
+            price = market.learn_price(bids, last.batch.real)
+            served_from = lowest_bid_served(price)
+        # A bid that is not a number buys: a broken hidden state goes through the layer, as in the dense model.
+        queue = first_come(~(bids < served_from), None if room is None else last.limits(room))
+        order, ranks = queue.order(last.positions())
         count = None if room is not None else Count(queue)
         seen = None
         if self.hall.visible == EVERYONE:  # while the number of buyers is on its way
@@ -139,10 +156,12 @@ class SkippingForward:
                 keys, values = keys[:, :, :length], values[:, :, :length]
             seen = Seen(keys, values)
         number = most_places(room, tokens) if count is None else count.wait()
-        taken = queue.places(order, number)
+        taken = queue.places(order, last.positions(), number)
         self.hall.ledger.enter(self.number, WholePurchase(bids, taken, price), self._work(hidden, past, number))
         asked: dict[str, Any]
-        if seen is not None:
+        if seen is not None and mask is None and tokens > 1 and self._attends_by_place(hidden):
+            asked = {"past_key_values": seen._replace(places=past + taken.inside), "attention_mask": None}
+        elif seen is not None:
             asked = {
                 "past_key_values": seen,
                 "attention_mask": self._rows_of_mask(hidden, mask, taken.inside, past, last),
@@ -174,6 +193,12 @@ class SkippingForward:
             processed = torch.where(taken.bought.unsqueeze(-1), processed, gathered.to(processed.dtype))
         written = copy.reshape(-1, features).index_copy_(0, rows, processed.reshape(-1, features).to(hidden.dtype))
         return written.view(sequences, tokens, features)
+
+    def _attends_by_place(self, hidden: Tensor) -> bool:
+        """Whether a kernel of our own can spare attention the mask that tells each buyer which keys come before it."""
+        attention = self.keys.attention
+        plain = self.hall.causal and not attention.training and attention.config._attn_implementation == "sdpa"
+        return plain and fits(hidden, self.keys.head_dim)
 
     def _work(self, hidden: Tensor, past: int, places: int) -> Work:
         work = _work(hidden, past, places)
