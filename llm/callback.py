@@ -82,8 +82,10 @@ class EconomyCallback(TrainerCallback):
 
     def open_lanes(self, budgets: tuple[float, ...]) -> None:
         """Let the next forward passes clear at these budgets, side by side."""
-        gate = self.economy.gate
-        gate.lanes = torch.tensor(budgets, dtype=torch.float64, device=gate.costs.device, requires_grad=True)
+        # Filled on the device: a copy to it would have the host wait until all its work is done.
+        costs = self.economy.gate.costs
+        lanes = [torch.full((1,), budget, dtype=torch.float64, device=costs.device) for budget in budgets]
+        self.economy.gate.lanes = (lanes[0] if len(lanes) == 1 else torch.cat(lanes)).requires_grad_()
 
     def after_pass(self) -> None:
         """Note the market of a forward and backward pass, if the step is one that is logged."""

@@ -469,7 +469,7 @@ class _AddLevy:
         levy, labels = self.gate.levy, named.get("labels")
         if levy is None or not module.training or labels is None or not self.gate.levies_itself:
             return output
-        self.gate.levy = None  # nobody else may add it again
+        self.gate.outcome.levy = None  # nobody else may add it again
         # A loss that is a part of an accumulated batch's bears that part of the levy.
         of_batch = named.get("num_items_in_batch")
         part = 1.0 if of_batch is None else (labels != -100).sum() / of_batch

@@ -1,6 +1,7 @@
 """The market inside the model: learned valuations in, one gate per agent out, cleared once per forward pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from walras.llm.bidders import Bidder
+from walras.llm.capped import CappedMarket, capped_gates
 from walras.llm.config import EconomyConfig
 from walras.llm.incentives import GroupTax, group_of_agents
 from walras.llm.limits import ResourceLimits
@@ -18,8 +20,30 @@ from walras.llm.spread import Spread
 from walras.llm.wealth import Purse
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, PostedPrice, PriceCollar
 from walras.market.operators import OperatorClearing
+from walras.market.operators.capacity import transforms_are_active
+from walras.market.operators.solve import LINEAR, LOGIT
 
 __all__ = ["MarketGate"]
+
+
+@dataclass
+class Outcome:
+    """What a forward pass leaves until the next; beside the module, which looks twice at every tensor it is given.
+
+    Attributes
+    ----------
+    supply, open
+        Tensors whose gradients are the derivatives in budgets, and in the shares of a pass in mode `"open"`.
+    factors
+        Of each site's features.
+    """
+
+    clearing: OperatorClearing | None = None
+    prices: Tensor | None = None
+    levy: Tensor | None = None
+    supply: Tensor | None = None
+    open: Tensor | None = None
+    factors: Sequence[Tensor] | None = None
 
 
 class MarketGate(nn.Module):
@@ -49,15 +73,13 @@ class MarketGate(nn.Module):
     ----------
     raw_valuations
         Parameter of shape (n,); valuations are this times the gain.
-    costs
-        Buffer of shape (n,), float64, adding up to 1.
+    costs, costs_single
+        Buffers of shape (n,), float64 and float32, adding up to 1.
     budget, temperature
         Scalar buffers: fraction of the agents' resource (under a posted price, the price), and scale of the demand rule
         (money per unit).
-    prices
-        Of the last forward pass, shape (..., markets): one, or one for each layer.
-    levy
-        What agents owe, as a term of the loss (`walras.llm.incentives`); None where the last pass had none.
+    outcome
+        Of the last forward pass.
     levies_itself
         Whether a model that gives a loss adds the levy to it; a trainer that adds it elsewhere says False.
     lanes
@@ -74,6 +96,7 @@ class MarketGate(nn.Module):
 
     raw_valuations: nn.Parameter
     costs: Tensor
+    costs_single: Tensor
     budget: Tensor
     temperature: Tensor
 
@@ -96,6 +119,7 @@ class MarketGate(nn.Module):
         self.spread = Spread(population)
         self.raw_valuations = nn.Parameter(torch.zeros(len(population)))
         self.register_buffer("costs", torch.from_numpy(shares))
+        self.register_buffer("costs_single", self.costs.float(), persistent=False)
         self.register_buffer("budget", torch.tensor(_level(mechanism), dtype=torch.float64))
         self.register_buffer("temperature", torch.tensor(scale_of(mechanism), dtype=torch.float64))
         self.bidder = bidder
@@ -103,30 +127,20 @@ class MarketGate(nn.Module):
         self.group_tax = GroupTax(config.concentration, population, self.costs) if config.concentration else None
         self.purse = Purse(config.wealth, self.costs) if config.wealth else None
         self._limits_by_temperature = isinstance(mechanism.demand, LogitDemand)
-        self.prices: Tensor | None = None
-        self.levy: Tensor | None = None
+        self._rule = LOGIT if isinstance(mechanism.demand, LogitDemand) else LINEAR
+        has_one_price = self.marketplace.is_one and self.limits is None and not self.is_priced
+        self._is_capped = has_one_price and self.purse is None and self.spread.is_even
         self.levies_itself = True
         self.mode: str | None = None
         self.lanes: Tensor | None = None
         self.given: Callable[[], Tensor] | None = None
         self.observed: Tensor | None = None
-        self.clearing: OperatorClearing | None = None
-        self._supply: Tensor | None = None
-        self._open: Tensor | None = None
-        self._factors: tuple[Tensor, ...] | None = None
+        self.outcome = Outcome()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tensors of the last forward pass behind when the module is copied or pickled."""
-        return {
-            **self.__dict__,
-            "clearing": None,
-            "_supply": None,
-            "_open": None,
-            "_factors": None,
-            "lanes": None,
-            "given": None,
-            "observed": None,
-        } | dict.fromkeys(("prices", "levy"))
+        forgotten = dict.fromkeys(("lanes", "given", "observed"))
+        return {**self.__dict__, **forgotten, "outcome": Outcome()}
 
     def _apply(self, fn: Any, recurse: bool = True) -> "MarketGate":  # noqa: FBT001, FBT002 (torch's signature)
         """Follow the model to another device, but not to a lower precision: rounded costs do not add up to 1."""
@@ -139,11 +153,26 @@ class MarketGate(nn.Module):
         return self
 
     @property
+    def clearing(self) -> OperatorClearing | None:
+        """What the last forward pass sold; None before one."""
+        return self.outcome.clearing
+
+    @property
+    def prices(self) -> Tensor | None:
+        """Prices of the last forward pass, shape (..., markets): one, or one for each layer."""
+        return self.outcome.prices
+
+    @property
+    def levy(self) -> Tensor | None:
+        """What agents owe, as a term of the loss (`walras.llm.incentives`); None where the last pass had none."""
+        return self.outcome.levy
+
+    @property
     def valuations(self) -> Tensor:
         """Valuations (money per unit of the agents' FLOPs), shape (n,), float32."""
         # The value is raw * gain, its gradient that of raw: gradient clipping then sees the market's true gradient.
         raw = self.raw_valuations.float()
-        return raw + (self.valuation_gain - 1.0) * raw.detach()
+        return torch.add(raw, raw.detach(), alpha=self.valuation_gain - 1.0)
 
     @torch.no_grad()
     def set_valuations(self, valuations: Tensor) -> None:
@@ -167,43 +196,52 @@ class MarketGate(nn.Module):
         cap = isinstance(supply, FixedSupply) and not supply.free_disposal
         return not cap or self.marketplace.has_taxes or self.group_tax is not None
 
-    def clear(self, pooled: Tensor | None = None) -> OperatorClearing:
+    def clear(self, pooled: Tensor | None = None, dtype: torch.dtype | None = None) -> OperatorClearing:
         """Clear the market at the present budget and remember the outcome for the gates of this forward pass.
 
         Parameters
         ----------
         pooled
             What the bidder reads, shape (sequences, features); None for bids that do not depend on sequences.
+        dtype
+            Of the features that are to be scaled, if known: factors may then be made in the same step.
         """
-        self._supply = self._open = self._factors = self.prices = self.levy = None
+        now = self.outcome
+        now.supply = now.open = now.factors = now.prices = now.levy = None
         if self.given is not None:
             shares = self.given()
             sold = (shares.detach() * self.costs).sum(-1)
-            self.clearing = OperatorClearing(shares, torch.full_like(sold, torch.nan), sold)
+            now.clearing = OperatorClearing(shares, torch.full_like(sold, torch.nan), sold)
         elif self.mode == "open":
-            self._open = self.observed
-            if self._open is None:
-                self._open = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
+            now.open = self.observed
+            if now.open is None:
+                now.open = torch.ones_like(self.raw_valuations, requires_grad=torch.is_grad_enabled())
             # Valuations have no say, but must be in the graph: data parallel training waits for each gradient.
-            shares = self._open + 0.0 * self._all_parameters()
-            self.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
+            shares = now.open + 0.0 * self._all_parameters()
+            now.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
         elif self.is_soft:
-            self.clearing = self._clear_softly(pooled)
+            now.clearing = self._clear_softly(pooled, dtype)
         else:
             with torch.no_grad():
-                self.clearing = self._summarised(self.serve(self.budget, pooled=pooled), 1)
-        return self.clearing
+                now.clearing = self._summarised(self.serve(self.budget, pooled=pooled), 1)
+        return now.clearing
 
-    def _clear_softly(self, pooled: Tensor | None) -> OperatorClearing:
-        supply = self.budget if self.lanes is None else self.lanes
-        level = supply.float().clone()
+    def _clear_softly(self, pooled: Tensor | None, dtype: torch.dtype | None) -> OperatorClearing:
+        supply = level = self.budget if self.lanes is None else self.lanes
         if supply.requires_grad:
-            self._supply = supply
+            self.outcome.supply = supply
         elif not self.marketplace.posts_a_price and not torch.compiler.is_compiling():
             # A leaf of its own: after the backward pass its gradient is the loss's derivative in the budget. The
             # compiler wants leaves made outside, such as `lanes` that require a gradient.
-            level = self._supply = level.requires_grad_(torch.is_grad_enabled())
-        temperature, costs = self.temperature.float(), self.costs.float()
+            level = self.outcome.supply = level.detach().clone().requires_grad_(torch.is_grad_enabled())
+        temperature, costs = self.temperature.float(), self.costs_single
+        is_watched = torch.compiler.is_compiling() or transforms_are_active()
+        if self._is_capped and pooled is None and dtype is not None and not is_watched:
+            market = CappedMarket(costs, temperature, self._rule, self.valuation_gain, self.spread)
+            clearing, self.outcome.factors = capped_gates(self.raw_valuations, level, market, dtype)
+            self.outcome.prices = clearing.price.unsqueeze(-1)
+            return clearing
+        level = _of_one_lane(level).float()
         bids, level = self._bids(self.valuations, pooled, temperature, level)
         if self.limits is not None:
             sale = self.limits(bids, level=level, temperature=temperature)
@@ -212,7 +250,7 @@ class MarketGate(nn.Module):
             sale = self.marketplace(bids, costs, level=level, temperature=temperature, posted=posted)
         if torch.is_grad_enabled():
             if self.is_priced:
-                self.levy = self.owed(sale, costs, level).mean()
+                self.outcome.levy = self.owed(sale, costs, level).mean()
             if self.purse is not None and self.training and sale.allocation.requires_grad:
                 sale.allocation.register_hook(_SettleAccounts(self, sale))
         return self._summarised(sale, supply.numel())
@@ -273,7 +311,7 @@ class MarketGate(nn.Module):
 
     def _summarised(self, sale: Sale, lanes: int) -> OperatorClearing:
         """Keep the prices of all markets; give the mean price and quantity of each lane (a number without lanes)."""
-        self.prices = sale.prices
+        self.outcome.prices = sale.prices
         price = sale.prices.squeeze(-1) if sale.prices.shape[-1] == 1 else sale.prices.mean(-1)
         sold = sale.quantity_sold
         if price.ndim > 0 and (self.lanes is None or self.bidder is not None):
@@ -286,10 +324,11 @@ class MarketGate(nn.Module):
 
         A site of one agent has one factor.
         """
-        clearing = self.clearing if self.clearing is not None else self.clear()
-        if self._factors is None or self._factors[0].dtype != dtype:
-            self._factors = self.spread(clearing.allocation, dtype)
-        return self._factors[site]
+        now = self.outcome
+        if now.factors is None or now.factors[0].dtype != dtype:
+            clearing = now.clearing if now.clearing is not None else self.clear()
+            now.factors = self.spread(clearing.allocation, dtype)
+        return now.factors[site]
 
     @property
     def marginal_contributions(self) -> Tensor | None:
@@ -297,9 +336,8 @@ class MarketGate(nn.Module):
 
         Known after a backward pass in mode `"open"`; None otherwise.
         """
-        if self._open is None or self._open.grad is None:
-            return None
-        return self._open.grad.abs()
+        observed = self.outcome.open
+        return None if observed is None or observed.grad is None else observed.grad.abs()
 
     @property
     def shadow_price(self) -> float | None:
@@ -307,9 +345,8 @@ class MarketGate(nn.Module):
 
         In loss per fraction of the agents' FLOPs, all lanes together; None before a backward pass.
         """
-        if self._supply is None or self._supply.grad is None:
-            return None
-        return -float(self._supply.grad.sum())
+        supply = self.outcome.supply
+        return None if supply is None or supply.grad is None else -float(supply.grad.sum())
 
 
 class _SettleAccounts:
@@ -324,6 +361,11 @@ class _SettleAccounts:
         purse = self.gate.purse
         if purse is not None:
             purse.settle(self.shares, gradient, self.prices, self.gate.costs)
+
+
+def _of_one_lane(level: Tensor) -> Tensor:
+    """Spare the market, and every gate, a dimension that has one entry."""
+    return level.reshape(()) if level.numel() == 1 else level
 
 
 def _market_of_agent(population: Population, scope: str) -> np.ndarray:

@@ -55,7 +55,7 @@ def first_order_valuations(
                 contributions += _contributions(model, gate, batch)
                 seen += 1
     finally:
-        gate.mode, gate.clearing = mode, None
+        gate.mode, gate.outcome.clearing = mode, None
     if seen == 0:
         raise InvalidInputError("batches is empty: an importance pass needs at least one batch with labels.")
     costs = gate.costs.clamp(min=torch.finfo(torch.float64).tiny)

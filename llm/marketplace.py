@@ -109,15 +109,15 @@ class Marketplace(nn.Module):
             Scale of smooth demand; None serves whole agents only, without gradients.
         """
         net = bids - self.taxes.to(bids.dtype) if self.has_taxes else bids
-        if self.is_one:
-            rows, row_costs, mask = net.unsqueeze(-2), costs, None
+        if self.is_one:  # the rows need no dimension for markets
+            allocation, price = self._clear_rows(net, costs, level, temperature, None, posted=posted)
+            prices = price.unsqueeze(-1)
         else:
-            rows, row_costs, mask = net[..., self.slots], costs[self.slots], self.present
-        level = level.unsqueeze(-1)
-        shares, prices = self._clear_rows(rows, row_costs, level, temperature, mask, posted=posted)
-        if self.is_one:
-            allocation = shares.squeeze(-2)
-        else:
+            level = level.unsqueeze(-1)
+            temperature = None if temperature is None else temperature.unsqueeze(-1)
+            shares, prices = self._clear_rows(
+                net[..., self.slots], costs[self.slots], level, temperature, self.present, posted=posted
+            )
             allocation = shares.flatten(-2)[..., self.places]  # (..., markets * most) -> (..., n)
             allocation = torch.where(self.outside, 1.0, allocation)
         return Sale(allocation, prices, (costs * allocation).sum(-1))
@@ -125,7 +125,7 @@ class Marketplace(nn.Module):
     def _clear_rows(
         self, rows: Tensor, costs: Tensor, level: Tensor, scale: Tensor | None, mask: Tensor | None, *, posted: bool
     ) -> tuple[Tensor, Tensor]:
-        """Shares (..., markets, most) and prices (..., markets)."""
+        """Shares and prices, of one market (..., n) and (...), else (..., markets, most) and (..., markets)."""
         if posted:
             shares = self._respond(rows, level, scale)
             shares = shares if mask is None else torch.where(mask, shares, 0.0)
@@ -168,11 +168,11 @@ class Marketplace(nn.Module):
         return shares, torch.where(at_bound, bound, sold.price)
 
     def _respond(self, rows: Tensor, price: Tensor, scale: Tensor | None) -> Tensor:
-        """Shares that agents choose at a price, shape (..., markets, most)."""
+        """Shares that agents choose at a price, shape (..., most)."""
         margin = rows - price.unsqueeze(-1)
         if scale is None:
             return (margin >= 0.0).to(rows.dtype)
-        z = margin / scale[..., None, None]
+        z = margin / scale.unsqueeze(-1)
         return torch.sigmoid(z) if isinstance(self.demand, LogitDemand) else z.clamp(0.0, 1.0)
 
     def prices_of_agents(self, prices: Tensor) -> Tensor:

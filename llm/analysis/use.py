@@ -38,7 +38,7 @@ def at_budget(economy: "ModelEconomy", budget: float, mode: str | None) -> Itera
     finally:
         gate.mode, gate.lanes = before[0], before[2]
         gate.budget.copy_(before[1])
-        gate.clearing = None
+        gate.outcome.clearing = None
 
 
 def whole_flops(economy: "ModelEconomy") -> int:

@@ -17,6 +17,7 @@ derivative with respect to B, which differs on the two sides, is reported as 0; 
 Derivation: docs/explanation/capacity-market.md.
 """
 
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ from walras.market.operators.solve import (
     well_formed,
 )
 
-__all__ = ["OperatorClearing", "capacity_allocation", "without_absent"]
+__all__ = ["OperatorClearing", "capacity_allocation", "clearing_gradients", "transforms_are_active", "without_absent"]
 
 
 class OperatorClearing(NamedTuple):
@@ -123,26 +124,10 @@ class _FusedAllocation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        upstream, upstream_price, upstream_sold = gradients
-        allocation, costs, scale = ctx.saved_tensors
-        upstream = torch.zeros_like(allocation) if upstream is None else upstream
-        if upstream_sold is not None:  # units sold are the sum of costs times shares
-            upstream = upstream + upstream_sold * costs
         wanted = ctx.needs_input_grad
-        to_costs: Tensor | None
-        to_scale: Tensor | None
-        # Gradients of gradients are left to the reference, whose formulas autograd can follow.
-        if torch.is_grad_enabled() or allocation.shape[-1] > LARGEST_BLOCK:
-            price = torch.zeros_like(scale) if upstream_price is None else upstream_price
-            to_values, to_costs, to_supply, to_scale = _gradients(
-                upstream, price, allocation, costs.float(), scale.float(), rule=ctx.rule
-            )
-        else:
-            to_values, to_costs, to_supply, to_scale = fused_backward(
-                upstream, upstream_price, allocation, costs, scale, ctx.rule, with_costs=wanted[3], with_scale=wanted[5]
-            )
-        if wanted[3] and upstream_sold is not None and to_costs is not None:
-            to_costs = to_costs + upstream_sold * allocation
+        to_values, to_costs, to_supply, to_scale = clearing_gradients(
+            gradients, *ctx.saved_tensors, ctx.rule, with_costs=wanted[3], with_scale=wanted[5]
+        )
         return to_values, -to_values if wanted[1] else None, None, to_costs, to_supply, to_scale, None
 
     @staticmethod
@@ -197,6 +182,52 @@ def _gradients(
     shadow_price = torch.where(broken, torch.nan, shadow_price)
     to_valuations = torch.where(broken, torch.nan, to_valuations)
     return to_valuations, -shadow_price * allocation, shadow_price, torch.where(broken, torch.nan, to_scale)
+
+
+def clearing_gradients(
+    upstream: Sequence[Tensor | None],
+    allocation: Tensor,
+    costs: Tensor,
+    scale: Tensor,
+    rule: str,
+    *,
+    with_costs: bool = False,
+    with_scale: bool = False,
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+    """Give the gradients to valuations, costs (..., n), supply and scale (..., 1) of markets that have been cleared.
+
+    By the fused kernel where there is one. Those to costs and scale may be None unless asked for.
+
+    Parameters
+    ----------
+    upstream
+        The loss's gradients in shares (..., n), prices and units sold (..., 1); None where there is none.
+    allocation
+        The shares, shape (..., n).
+    costs, scale
+        As they were cleared; shape (..., n), and expanded to (..., 1).
+    """
+    to_shares, to_price, to_sold = upstream
+    to_shares = torch.zeros_like(allocation) if to_shares is None else to_shares
+    if to_sold is not None:  # units sold are the sum of costs times shares
+        to_shares = to_shares + to_sold * costs
+    to_costs: Tensor | None
+    to_scale: Tensor | None
+    # Gradients of gradients are left to the reference, whose formulas autograd can follow.
+    is_fused = fits(allocation.dtype, allocation.device) and allocation.shape[-1] <= LARGEST_BLOCK
+    if is_fused and not torch.is_grad_enabled():
+        to_values, to_costs, to_supply, to_scale = fused_backward(
+            to_shares, to_price, allocation, costs, scale, rule, with_costs=with_costs, with_scale=with_scale
+        )
+    else:
+        price = torch.zeros_like(scale) if to_price is None else to_price
+        dtype = allocation.dtype
+        to_values, to_costs, to_supply, to_scale = _gradients(
+            to_shares, price, allocation, costs.to(dtype), scale.to(dtype), rule=rule
+        )
+    if with_costs and to_sold is not None and to_costs is not None:
+        to_costs = to_costs + to_sold * allocation
+    return to_values, to_costs, to_supply, to_scale
 
 
 def capacity_allocation(
@@ -270,9 +301,12 @@ def _is_plain(*tensors: Tensor | None) -> bool:
     """Whether no graph, transform or compiler looks on, so that the kernel may be called without `Function.apply`."""
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         return False
-    # The question that `Function.apply` asks itself; without an answer the answer is no.
-    transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
     return not torch.compiler.is_compiling() and not transforms_are_active()
+
+
+def transforms_are_active() -> bool:
+    """Whether `torch.func` may be looking on: the question that `Function.apply` asks itself; yes if none answers."""
+    return bool(getattr(torch._C, "_are_functorch_transforms_active", lambda: True)())
 
 
 def _fused_allocation(
