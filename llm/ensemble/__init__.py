@@ -4,7 +4,7 @@ from walras.llm.ensemble.examples import TensorExamples, aligned_batches
 from walras.llm.ensemble.rivals import HardConcreteShares, MovementShares
 from walras.llm.ensemble.shares import ElasticShares, GivenShares, MarketShares, Shares, served_by
 from walras.llm.ensemble.stack import ModelStack
-from walras.llm.ensemble.training import logits_of_members, train_together
+from walras.llm.ensemble.training import logits_of_members, nats_of_members, train_together
 
 __all__ = [
     "ElasticShares",
@@ -17,6 +17,7 @@ __all__ = [
     "TensorExamples",
     "aligned_batches",
     "logits_of_members",
+    "nats_of_members",
     "served_by",
     "train_together",
 ]

@@ -22,15 +22,17 @@ from walras.llm.ensemble.examples import TensorExamples, aligned_batches
 from walras.llm.ensemble.shares import Shares
 from walras.llm.ensemble.stack import ModelStack
 from walras.llm.flops import evaluating
+from walras.llm.tasks.language import token_nats
 from walras.llm.training import EVALUATION_BATCH, TrainingSettings
 from walras.market import InvalidInputError
 
-__all__ = ["Teacher", "logits_of_members", "train_together"]
+__all__ = ["Teacher", "logits_of_members", "nats_of_members", "train_together"]
 
 # What the seeds' models say to a batch: numbers of examples (seeds, batch), and the batch -> logits, seeds first.
 Teacher = Callable[[NDArray[np.int64], dict[str, Tensor]], Tensor]
 
 MOST_TOKENS = 2**16  # of a forward pass in training, all members together: more of them are taken in parts
+MOST_LOGITS = 2**28  # likewise, where every token has logits of a vocabulary; in float32 they take 1 GiB
 CLIP = 1.0
 
 
@@ -61,7 +63,8 @@ def train_together(
     teacher, distillation
         From whom members learn, and what; only logits.
     most_tokens
-        Of a forward pass, padding and all members and lanes included; a larger batch is taken in parts.
+        Of a forward pass, padding and all members and lanes included; a larger batch is taken in parts. Where every
+        token has logits, they may be fewer: `MOST_LOGITS`.
 
     Raises
     ------
@@ -73,6 +76,8 @@ def train_together(
         raise InvalidInputError(f"{len(seeds)} seeds do not divide {stack.size} members into equal groups.")
     if distillation.needs_layers or settings.accumulation != 1:
         raise InvalidInputError("A stack learns from a teacher's logits alone, without accumulation of batches.")
+    if examples.columns["labels"].ndim > 1:
+        most_tokens = min(most_tokens, _tokens_with_logits(stack))
     torch.manual_seed(settings.seed)
     weights = stack.parameters()
     optimiser = torch.optim.AdamW(
@@ -148,9 +153,42 @@ def logits_of_members(
     allocation
         Whom each member serves, shape (members, n).
     """
+    logits: Tensor | None = None
+    for numbers, found in _scored(stack, examples, allocation, bf16=bf16, most_tokens=most_tokens):
+        if logits is None:
+            logits = found.new_empty((stack.size, len(examples), *found.shape[2:]))
+        logits[:, torch.from_numpy(numbers).to(logits.device)] = found
+    assert logits is not None  # examples are never empty
+    return cast(NDArray[np.float32], logits.cpu().numpy())
+
+
+@torch.no_grad()
+def nats_of_members(
+    stack: ModelStack, examples: TensorExamples, allocation: NDArray[np.bool_], *, bf16: bool = False
+) -> NDArray[np.float64]:
+    """Give every member's negative log-likelihood of every example's tokens, shape (members, examples), in nats.
+
+    Parameters
+    ----------
+    examples
+        Of a task of language modelling; tokens that are not scored have the label -100.
+    allocation
+        Whom each member serves, shape (members, n).
+    """
+    nats = np.empty((stack.size, len(examples)))
+    for numbers, found in _scored(stack, examples, allocation, bf16=bf16, most_tokens=_tokens_with_logits(stack)):
+        labels = examples.batch(numbers)["labels"]
+        for member, logits in enumerate(found):
+            nats[member, numbers] = token_nats(logits, labels)[0][:, 0]
+    return nats
+
+
+def _scored(
+    stack: ModelStack, examples: TensorExamples, allocation: NDArray[np.bool_], *, bf16: bool, most_tokens: int
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Give numbers of examples, in order of length, and their logits, shape (members, batch, ...)."""
     open_agents = torch.from_numpy(allocation.astype(np.float32)).to(stack.model.device)
     order = examples.lengths.argsort(kind="stable")
-    logits: Tensor | None = None
     with evaluating(stack.model), _gated(stack, lambda: open_agents):
         first = 0
         while first < len(order):
@@ -162,13 +200,12 @@ def logits_of_members(
             inputs = {name: _for_members(column, 1, stack.size, 1) for name, column in batch.items()}
             with torch.autocast(stack.model.device.type, torch.bfloat16, enabled=bf16):
                 found = stack.model(**inputs, **_positions(stack.model, inputs["input_ids"])).logits
-            found = found.unflatten(0, (stack.size, -1)).float()
-            if logits is None:
-                logits = found.new_empty((stack.size, len(order), *found.shape[2:]))
-            logits[:, torch.from_numpy(numbers).to(logits.device)] = found
+            yield numbers, found.unflatten(0, (stack.size, -1)).float()
             first += size
-    assert logits is not None  # examples are never empty
-    return cast(NDArray[np.float32], logits.cpu().numpy())
+
+
+def _tokens_with_logits(stack: ModelStack) -> int:
+    return max(MOST_LOGITS // int(stack.model.config.vocab_size), 1)
 
 
 @contextlib.contextmanager

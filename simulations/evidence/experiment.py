@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
-from scipy.stats import spearmanr
 from transformers.utils.logging import disable_progress_bar
 
 from walras.llm import attach, count_flops
-from walras.llm.ensemble import ModelStack, logits_of_members
+from walras.llm.ensemble import ModelStack
 from walras.llm.population import HEAD
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
@@ -33,10 +32,10 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
     -------
     Mapping
         `scores`, a row per budget and seed: method, task, seed, budget, metric, score, dense_score (of the model that
-        the method began with), spearman (of a regression; NaN otherwise), used (fraction of the agents' FLOPs that are
-        left), real_flops and padded_flops (mean of an evaluation example, see `TaskFlops`) and their ratios to the
-        dense model's, parameters, heads and blocks left and gini (of FLOPs over agents; NaN where a model is not made
-        of agents).
+        the method began with), spearman (of a regression; NaN otherwise), bits_per_byte (of a language model; NaN
+        otherwise), used (fraction of the agents' FLOPs that are left), real_flops and padded_flops (mean of an
+        evaluation example, see `TaskFlops`) and their ratios to the dense model's, parameters, heads and blocks left
+        and gini (of FLOPs over agents; NaN where a model is not made of agents).
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
@@ -63,13 +62,13 @@ class _Whole:
         stack = ModelStack(cell.dense, config)
         everyone = np.ones((stack.size, len(self.agents)), dtype=bool)
         self.labels = np.array([row["labels"] for row in cell.task.evaluation.rows])
-        logits = logits_of_members(stack, cell.evaluation, everyone, bf16=cell.config.bf16)
-        self.scores = [cell.task.score(each.astype(np.float64), self.labels) for each in logits]
+        observed = cell.observed(stack, everyone)
+        self.scores = [cell.task.score(each.astype(np.float64), self.labels) for each in observed]
 
     def row(self, smaller: Smaller) -> dict[str, object]:
         """Describe a smaller model."""
         task = self.cell.task
-        logits = smaller.logits.astype(np.float64)
+        measures = task.measures(smaller.observed.astype(np.float64), self.labels)
         flops, parameters, used = self._size(smaller)
         return {
             "method": self.cell.config.method,
@@ -77,9 +76,9 @@ class _Whole:
             "seed": self.cell.seeds[smaller.number],
             "budget": smaller.budget,
             "metric": task.metric,
-            "score": task.score(logits, self.labels),
+            "score": measures[task.metric],
             "dense_score": self.scores[smaller.number],
-            "spearman": _spearman(logits, self.labels) if task.outputs == 1 else np.nan,
+            **{name: measures.get(name, np.nan) for name in ("spearman", "bits_per_byte")},
             "used": used,
             "real_flops": flops.real,
             "padded_flops": flops.padded,
@@ -115,10 +114,6 @@ def _allocation(smaller: Smaller, agents: pd.DataFrame) -> dict[str, float]:
         "blocks": float((~is_head & smaller.open_agents).sum()),
         "gini": gini(np.where(smaller.open_agents, agents["cost_flops"], 0.0)),
     }
-
-
-def _spearman(logits: np.ndarray, labels: np.ndarray) -> float:
-    return 0.0 if np.ptp(logits) == 0.0 else float(spearmanr(logits[:, 0], labels).statistic)
 
 
 def _anchors(tables: Tables) -> Sequence[Anchor]:

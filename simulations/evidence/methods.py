@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from walras.llm.ensemble import (
     Shares,
     TensorExamples,
     logits_of_members,
+    nats_of_members,
     served_by,
     train_together,
 )
@@ -39,6 +40,8 @@ from walras.simulations.evidence.config import FrontierConfig
 __all__ = ["DENSE", "ELASTIC", "METHODS", "POST_HOC", "Cell", "Smaller", "smaller_models"]
 
 DENSE, ELASTIC, POST_HOC = "dense", "elastic", "-post-hoc"
+
+CALIBRATION_TOKENS = 2**15  # 256 examples of 128
 
 _RANKINGS = tuple(name for name, method in ONE_BUDGET.items() if not method.searches)
 
@@ -66,7 +69,7 @@ class Cell:
     @property
     def economy_config(self) -> EconomyConfig:
         """How compute is rationed: heads and blocks at a cost in FLOPs at the length of the longest example."""
-        return EconomyConfig(sequence_length=min(128, self.task.longest))
+        return EconomyConfig(sequence_length=self.task.longest)
 
     @cached_property
     def train(self) -> TensorExamples:
@@ -91,7 +94,23 @@ class Cell:
     def comparison(self, budget: float, seed: int) -> Comparison:
         """What methods of one budget are given to look at one seed's model."""
         settings = self.config.settings(self.task, seed)
-        return Comparison(self.task, budget, settings, config=self.economy_config, search=self.config.search)
+        # Longer examples say more: rankings look at as many tokens for all tasks.
+        calibration = min(256, max(CALIBRATION_TOKENS // self.task.longest, 1))
+        return Comparison(
+            self.task,
+            budget,
+            settings,
+            config=self.economy_config,
+            search=self.config.search,
+            calibration=calibration,
+        )
+
+    def observed(self, stack: ModelStack, allocation: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+        """Give what the score takes of every member: logits, or nats of language models; (members, examples, ...)."""
+        bf16 = self.config.bf16
+        if self.task.text is None:
+            return logits_of_members(stack, self.evaluation, allocation, bf16=bf16)
+        return nats_of_members(stack, self.evaluation, allocation, bf16=bf16)[..., None]
 
     def fit(self, stack: ModelStack, shares: Shares, steps: int) -> None:
         """Train a stack for some steps."""
@@ -117,8 +136,8 @@ class Smaller:
         Fraction of the agents' FLOPs.
     number
         Of the seed.
-    logits
-        Of the evaluation examples, in their order, whole agents served.
+    observed
+        Logits of the evaluation examples, or nats of a language model, in their order, whole agents served.
     open_agents
         Which agents it has kept, shape (n,).
     model
@@ -127,7 +146,7 @@ class Smaller:
 
     budget: float
     number: int
-    logits: NDArray[np.float32]
+    observed: NDArray[np.floating[Any]]
     open_agents: NDArray[np.bool_] | None
     model: PreTrainedModel | None = None
 
@@ -249,10 +268,10 @@ def _small_dense(cell: Cell) -> Iterator[Smaller]:
 def _scored(
     cell: Cell, stack: ModelStack, allocation: NDArray[np.bool_], budgets: Sequence[float]
 ) -> Iterator[Smaller]:
-    logits = logits_of_members(stack, cell.evaluation, allocation, bf16=cell.config.bf16)
+    observed = cell.observed(stack, allocation)
     seeds = len(cell.seeds)
     for member, budget in enumerate(_each(budgets, seeds)):
-        yield Smaller(budget, member % seeds, logits[member], allocation[member])
+        yield Smaller(budget, member % seeds, observed[member], allocation[member])
 
 
 def _economy(cell: Cell, number: int) -> ModelEconomy:

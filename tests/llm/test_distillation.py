@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from walras.llm import CouplingError, Distillation
+from walras.llm import CouplingError, Distillation, distillation
 from walras.llm.distillation import hidden_states_distance, logits_distance
 from walras.market import InvalidInputError
 
@@ -20,6 +20,25 @@ def test_classes_are_compared_by_the_divergence_of_softened_probabilities() -> N
     expected = 9.0 * np.mean([entropy(p, q) for p, q in zip(*softened, strict=True)])
     assert float(logits_distance(student, teacher, temperature=3.0)) == pytest.approx(expected, rel=1e-5)
     assert float(logits_distance(teacher, teacher)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_large_vocabulary_is_compared_part_by_part_with_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(2))
+    mask = torch.arange(15).view(3, 5) % 4 > 0
+
+    def value_and_gradient() -> tuple[torch.Tensor, torch.Tensor]:
+        logits = student.clone().requires_grad_()
+        value = logits_distance(logits, teacher, mask=mask)
+        return value, torch.autograd.grad(value, logits)[0]
+
+    whole = value_and_gradient()
+    calls = []
+    divergence = distillation._divergence
+    monkeypatch.setattr(distillation, "_divergence", lambda *a: (calls.append(len(a[0])), divergence(*a))[1])
+    monkeypatch.setattr(distillation, "MOST_AT_ONCE", 30)
+    torch.testing.assert_close(value_and_gradient(), whole)
+    assert max(calls) * 7 <= 30
+    assert sum(calls) == 2 * 15  # once more for the gradient
 
 
 def test_the_gradient_keeps_its_size_as_the_temperature_grows() -> None:
