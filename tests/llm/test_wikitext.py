@@ -170,8 +170,8 @@ def test_tokens_are_made_once_if_there_is_a_cache(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Counter()
-    articles = module._articles
-    monkeypatch.setattr(module, "_articles", lambda path: (read.update([path]), articles(path))[1])
+    articles = module.articles_of
+    monkeypatch.setattr(module, "articles_of", lambda path: (read.update([path]), articles(path))[1])
     first, second = (load(folder, cache=tmp_path / "cache") for _ in range(2))
     assert read.total() == 1
     for row, again in zip(first.train.rows, second.train.rows, strict=True):
