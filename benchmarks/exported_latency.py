@@ -1,235 +1,330 @@
-"""Time of exported models beside the dense one: whether a model with fewer FLOPs runs faster by as much.
+r"""Time of exported models beside the dense one: whether a model with fewer FLOPs runs faster by as much.
 
-    python benchmarks/exported_latency.py
-    python benchmarks/exported_latency.py --batches 32,128,512 --modes eager,graph,compiled --out exported.json
-    OMP_NUM_THREADS=1 python benchmarks/exported_latency.py --device cpu --dtype float32 --batches 32 --round-to 0 \
-        --repeats 3 --warm-up 1 --clock cpu
-    python benchmarks/exported_latency.py --model MODEL_FOLDER --run runs/cola-0 --batches 1,32,256 --modes eager
+    python benchmarks/exported_latency.py --out exported.csv
+    python benchmarks/exported_latency.py --parts graph:bfloat16:32x128,128x128 compiled:tf32:128x128
+    OMP_NUM_THREADS=1 python benchmarks/exported_latency.py --parts eager:float32:32x128 --clock cpu --repeats 3 \
+        --warm-up 1
+    python benchmarks/exported_latency.py --model MODEL_FOLDER --run runs/cola-0
+    python benchmarks/exported_latency.py --model EXPORTED_FOLDER EXPORTED_FOLDER ...
 
-By default a BERT of base size with random weights, since time does not depend on them; who is served follows random
-valuations, the same for all budgets, so that layers differ in width as they fall; with `--run`, the valuations of a
-finished `walras study` of the model in `--model`. FLOPs are counted on the exported models, by torch. All models of a
-row's batch and mode take turns in one run; medians and quartiles of `--repeats`. The third command is for a CPU that
-others use too: one thread, and the process's own seconds.
+By default a BERT of base size with random weights, since time does not depend on them, cut in several ways to each
+budget (see `CUTS` in exported_models.py, and the legend that is printed) and streamlined; beside it the dense model as
+transformers has it, the dense model streamlined, and small dense models with fewer layers. With `--model` the whole
+model of a folder, or models that were exported before, beside a dense one of their size.
 
-A mode is `eager`; `graph`, the eager kernels replayed as one CUDA graph, without the host's time; `compiled`, by
-torch's inductor (on CUDA with graphs); or `frozen`, the same with the weights as constants, which lets the compiler
-join projections of one input. Compiling takes a quarter of a minute a model, so it is done at one batch, the middle
-one, and for rounded shapes first; once `--seconds` have passed, what is left is skipped, and said to be.
+A part is mode:precision:shapes, a shape BATCHxTOKENS, without padding. All models of a part and shape take turns in one
+run, after a warm-up, the device synchronised around each pass; medians and quartiles of `--repeats`. Modes:
+
+    eager      one kernel after the other, launched by the host
+    graph      the same kernels, replayed as one CUDA graph: without the host's time
+    compiled   each layer compiled by torch's inductor; on CUDA replayed as one CUDA graph
+               (`--compile-mode max-autotune-no-cudagraphs` also tunes matrix products, which takes minutes)
+
+Precisions: float32; tf32, float32 with products in TF32; bfloat16. FLOPs are counted by torch on the exported model.
+"of ratio" is speed-up times FLOPs / dense: 1.00 if time falls by as much as FLOPs do; then the same beside the dense
+model that is streamlined as well. Parts are done in order; once `--seconds` have passed no other begins, and compiling
+ends after `--compile-seconds` in a part; what is left out is said. The third command is for a CPU that others use too:
+one thread, and the process's own seconds.
 """
 
 import argparse
-import json
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
-from rich.table import Table
-from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, PreTrainedModel
+import transformers
+from exported_models import CUTS, Candidate, candidates
+from transformers import PreTrainedModel
 
-from walras.llm import EconomyConfig, attach, count_flops
-from walras.llm.latency import measure_turns
+from walras.llm.architectures import Architecture, architecture_of, named_layers
+from walras.llm.latency import as_graph, measure_turns
 
-MODES = ("eager", "graph", "compiled", "frozen")
+MODES = ("eager", "graph", "compiled")
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 TARGET = 0.85  # of the FLOPs ratio
+PARTS = {  # the most important first
+    "cuda": (
+        "graph:bfloat16:32x128,128x128,256x128",
+        "compiled:bfloat16:128x128",
+        "graph:tf32:32x128,128x128",
+        "compiled:tf32:128x128",
+        "eager:bfloat16:1x128,32x128,128x128",
+        "graph:bfloat16:1x128,32x512,128x512",
+        "compiled:bfloat16:32x128",
+        "eager:tf32:1x128,32x128,128x128",
+        "compiled:bfloat16:1x128",
+        "graph:float32:128x128",
+    ),
+    "cpu": ("eager:float32:4x128",),
+}
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A model, what it is called in the table, and its FLOPs as a fraction of the dense model's."""
+class Part:
+    """A mode, a precision, and the shapes (batch, tokens) that are measured in them."""
 
-    name: str
-    model: PreTrainedModel
-    flops: float
+    mode: str
+    precision: str
+    shapes: tuple[tuple[int, int], ...]
 
-    @property
-    def order(self) -> int:
-        """When its turn to be compiled comes."""
-        return 0 if self.name == "dense" else 1 if " by " in self.name else 2
-
-
-def whole_model(options: argparse.Namespace, device: torch.device) -> PreTrainedModel:
-    """Give the model that is cut: the one in a folder, or a BERT of the size asked for with random weights."""
-    if options.model:
-        model = AutoModelForSequenceClassification.from_pretrained(options.model, dtype=torch.float32)
-    else:
-        torch.manual_seed(options.seed)
-        heads = max(options.hidden // 64, 1)
-        config = BertConfig(
-            hidden_size=options.hidden,
-            num_hidden_layers=options.layers,
-            num_attention_heads=heads,
-            intermediate_size=4 * options.hidden,
-            max_position_embeddings=max(512, options.tokens),
-        )
-        with device:  # random weights are drawn fastest there
-            model = BertForSequenceClassification(config)
-    return model.to(device, getattr(torch, options.dtype)).eval()
+    @classmethod
+    def read(cls, text: str) -> "Part":
+        """Read `mode:precision:BATCHxTOKENS,...`."""
+        try:
+            mode, precision, shapes = text.split(":")
+            sizes = tuple(
+                (int(batch), int(tokens)) for batch, tokens in (each.split("x") for each in shapes.split(","))
+            )
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not mode:precision:BATCHxTOKENS,...") from None
+        if mode not in MODES or precision not in PRECISIONS:
+            raise argparse.ArgumentTypeError(f"{text!r}: a mode of {MODES}, a precision of {tuple(PRECISIONS)}")
+        return cls(mode, precision, sizes)
 
 
-def exported_models(options: argparse.Namespace, device: torch.device) -> list[Exported]:
-    """Give the dense model, and for each budget an exported one as cleared and one with rounded shapes."""
-    model = whole_model(options, device)
-    economy = attach(model, EconomyConfig(sequence_length=options.tokens))
-    budgets = [float(text) for text in options.budgets.split(",")]
-    if options.run:
-        agents = pd.read_parquet(options.run / "agents.parquet")
-        economy.set_valuations(agents.loc[agents["budget"] == agents["budget"].max(), "valuation"].to_numpy())
-    else:
-        economy.set_valuations(np.random.default_rng(options.seed).standard_normal(len(economy.population)))
-    models = {"dense": economy.export(1.0)}
-    for budget in budgets:
-        models[f"{budget:g}"] = economy.export(budget)
-        if options.round_to:
-            models[f"{budget:g} by {options.round_to}"] = economy.export(budget, round_to=options.round_to)
-    economy.detach()
-    flops = [count_flops(each, sequence_length=options.tokens) for each in models.values()]
-    return [Exported(name, each, count / flops[0]) for (name, each), count in zip(models.items(), flops, strict=True)]
+def compile_layers(model: PreTrainedModel, mode: str) -> None:
+    """Compile each layer on its own: layers of one shape are compiled once, also those of different models."""
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 2048
+    structure = getattr(model.config, "walras", None)
+    architecture = Architecture.from_dict(structure["architecture"]) if structure else architecture_of(model)
+    for layer, _ in named_layers(model, architecture):
+        layer.compile(fullgraph=True, dynamic=False, mode=mode)
 
 
-def runner(model: PreTrainedModel, tokens: torch.Tensor, mode: str) -> Callable[[], object]:
+def runner(
+    model: PreTrainedModel, tokens: torch.Tensor, options: argparse.Namespace, mode: str
+) -> Callable[[], object]:
     """Give a function without arguments that runs one forward pass in a mode; compiles or captures it first."""
-    if mode == "eager":
-        return lambda: model(input_ids=tokens)
-    if mode == "graph":
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                model(input_ids=tokens)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            model(input_ids=tokens)
-        return graph.replay
-    torch._dynamo.config.recompile_limit = 64  # all models run the same code
-    options = {"triton.cudagraphs": tokens.is_cuda, "freezing": mode == "frozen"}
-    compiled = torch.compile(model, fullgraph=True, dynamic=False, options=options)
-    for _ in range(3):
-        compiled(input_ids=tokens)
-    return lambda: compiled(input_ids=tokens)
+
+    def compute() -> object:
+        return model(input_ids=tokens)
+
+    if mode == "compiled":
+        compile_layers(model, options.compile_mode)
+        compute()
+    if mode == "eager" or not tokens.is_cuda:
+        return compute
+    return as_graph(compute, tokens.device)
+
+
+def uncompiled(model: PreTrainedModel) -> None:
+    for module in model.modules():
+        module._compiled_call_impl = None
 
 
 def measured(
-    models: list[Exported], options: argparse.Namespace, device: torch.device, deadline: float
+    part: Part, models: list[Candidate], options: argparse.Namespace, shape: tuple[int, int]
 ) -> tuple[list[dict[str, object]], list[str]]:
-    """Give a row per mode, batch and model, and what was skipped and why."""
-    rows: list[dict[str, object]] = []
-    skipped: list[str] = []
-    batches = [int(text) for text in options.batches.split(",")]
-    for mode in options.modes.split(","):
-        compiles = mode in ("compiled", "frozen")
-        if mode == "graph" and device.type != "cuda":
-            skipped.append("graph: needs CUDA")
+    """Give a row per model in one mode, precision and shape, and what was left out and why."""
+    batch, length = shape
+    device = models[0].model.device
+    tokens = torch.ones(shape, dtype=torch.long, device=device)
+    ready: list[tuple[Candidate, Callable[[], object]]] = []
+    left_out: list[str] = []
+    started, longest = time.perf_counter(), 0.0
+    order = sorted(models, key=lambda each: _compiled_first(each.cut)) if part.mode == "compiled" else models
+    for each in order:
+        name = f"{part.mode}, {part.precision}, {batch} x {length}: {each.cut} {each.budget or ''}".strip()
+        if part.mode == "compiled" and time.perf_counter() - started + longest > options.compile_seconds:
+            left_out.append(f"{name}: out of time")
             continue
-        for batch in [batches[len(batches) // 2]] if compiles else batches:
-            tokens = torch.ones((batch, options.tokens), dtype=torch.long, device=device)
-            ready: list[tuple[Exported, Callable[[], object]]] = []
-            longest = 0.0
-            for each in sorted(models, key=lambda each: each.order) if compiles else models:
-                if compiles and time.perf_counter() + longest > deadline:
-                    skipped.append(f"{mode}, batch {batch}, {each.name}: out of time")
-                    continue
-                started = time.perf_counter()
-                try:
-                    ready.append((each, runner(each.model, tokens, mode)))
-                except Exception as error:  # a row that fails must not cost the others
-                    skipped.append(f"{mode}, batch {batch}, {each.name}: {type(error).__name__}: {str(error)[:200]}")
-                longest = max(longest, time.perf_counter() - started)
-            if not ready or ready[0][0].name != "dense":
-                continue
-            times = measure_turns(
-                [run for _, run in ready],
-                devices=[device] * len(ready),
-                repeats=options.repeats,
-                warm_up=options.warm_up,
-                clock=time.process_time if options.clock == "cpu" else None,
-            )
-            for (each, _), latency in zip(ready, times, strict=True):
-                speed_up = times[0].median / latency.median
-                rows.append(
-                    {
-                        "mode": mode,
-                        "batch": batch,
-                        "budget": each.name,
-                        "flops": each.flops,
-                        "median_ms": latency.median * 1e3,
-                        "lower_ms": latency.lower_quartile * 1e3,
-                        "upper_ms": latency.upper_quartile * 1e3,
-                        "speed_up": speed_up,
-                        "of_flops_ratio": speed_up * each.flops,
-                    }
-                )
-    return rows, skipped
-
-
-def printed(rows: list[dict[str, object]], title: str) -> None:
-    """Print the rows as a table."""
-    table = Table(title=title, caption=f"Green: at least {TARGET} of the FLOPs ratio.")
-    for column in ("mode", "batch", "budget", "FLOPs / dense", "median (ms)", "quartiles (ms)", "speed-up", "of ratio"):
-        table.add_column(column, justify="right")
-    for number, row in enumerate(rows):
-        share = row["of_flops_ratio"]
-        table.add_row(
-            str(row["mode"]),
-            str(row["batch"]),
-            str(row["budget"]),
-            f"{row['flops']:.3f}",
-            f"{row['median_ms']:.2f}",
-            f"{row['lower_ms']:.2f} to {row['upper_ms']:.2f}",
-            f"{row['speed_up']:.2f}",
-            f"[green]{share:.2f}[/]" if share >= TARGET else f"{share:.2f}",
-            end_section=number + 1 < len(rows) and rows[number + 1]["budget"] == "dense",
+        before = time.perf_counter()
+        try:
+            ready.append((each, runner(each.model, tokens, options, part.mode)))
+        except Exception as error:  # a row that fails must not cost the others
+            left_out.append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+        longest = max(0.7 * longest, time.perf_counter() - before)
+    if not ready or ready[0][0].cut != "dense":
+        return [], left_out
+    times = measure_turns(
+        [run for _, run in ready],
+        devices=[device] * len(ready),
+        repeats=options.repeats,
+        warm_up=options.warm_up,
+        clock=time.process_time if options.clock == "cpu" else None,
+    )
+    for each in models:
+        uncompiled(each.model)
+    median = {each.cut: latency.median for (each, _), latency in zip(ready, times, strict=True)}
+    whole = models[0].flops(length)
+    rows = []
+    for (each, _), latency in zip(ready, times, strict=True):
+        flops = each.flops(length) / whole
+        rows.append(
+            {
+                "mode": part.mode,
+                "precision": part.precision,
+                "batch": batch,
+                "tokens": length,
+                "cut": each.cut,
+                "budget": each.budget,
+                "flops": flops,
+                "median_ms": latency.median * 1e3,
+                "lower_ms": latency.lower_quartile * 1e3,
+                "upper_ms": latency.upper_quartile * 1e3,
+                "speed_up": median["dense"] / latency.median,
+                "of_ratio": median["dense"] / latency.median * flops,
+                "of_ratio_streamlined": median.get("dense, streamlined", float("nan")) / latency.median * flops,
+            }
         )
-    Console(width=120).print(table)
+    return rows, left_out
+
+
+def _compiled_first(cut: str) -> int:
+    """Cuts whose layers share few shapes are compiled soonest."""
+    order = ("dense", "dense, streamlined", "small dense", "sub-layers", "even", "exported", "seconds", "market")
+    return order.index(cut) if cut in order else len(order)
+
+
+def printed(rows: list[dict[str, object]]) -> None:
+    """Print the rows of one mode, precision and shape as Markdown."""
+    first = rows[0]
+    print(f"\n{first['mode']}, {first['precision']}, batch {first['batch']} x {first['tokens']} tokens\n")
+    print("| cut | budget | FLOPs / dense | ms (quartiles) | speed-up | of ratio | beside streamlined |")
+    print("|---|---|---|---|---|---|---|")
+    for row in sorted(rows, key=lambda row: -(row["budget"] or 2.0)):  # stable: cuts stay in order within a budget
+        of_ratio = "" if row["cut"] == "dense" else f"{row['of_ratio']:.2f}"
+        if row["budget"] and row["of_ratio"] >= TARGET:
+            of_ratio = f"**{of_ratio}**"
+        print(
+            f"| {row['cut']} | {row['budget'] or ''} | {row['flops']:.3f} "
+            f"| {row['median_ms']:.2f} ({row['lower_ms']:.2f} to {row['upper_ms']:.2f}) | {row['speed_up']:.2f}x "
+            f"| {of_ratio} | {row['of_ratio_streamlined']:.2f} |",
+            flush=True,
+        )
+
+
+def summarised(rows: list[dict[str, object]]) -> None:
+    """Print of-ratio of all that was measured: a row per cut and budget, a column per mode, precision and shape."""
+    table = pd.DataFrame(rows)
+    table = table[table["budget"].notna()]
+    if table.empty:
+        return
+    table["where"] = [f"{row.mode} {row.precision} {row.batch}x{row.tokens}" for row in table.itertuples()]
+    wide = table.pivot_table(index=["budget", "cut"], columns="where", values="of_ratio", sort=False)
+    wide = wide.sort_index(level=0, ascending=False, sort_remaining=False)
+    print("\nSpeed-up over the dense model, as a part of the FLOPs ratio (1.00: time falls by as much as FLOPs do)\n")
+    print("| budget | cut | " + " | ".join(wide.columns) + " |")
+    print("|---" * (2 + len(wide.columns)) + "|")
+    for (budget, cut), values in wide.iterrows():
+        cells = [
+            "" if value != value else f"**{value:.2f}**" if value >= TARGET else f"{value:.2f}" for value in values
+        ]
+        print(f"| {budget:g} | {cut} | " + " | ".join(cells) + " |")
+
+
+def profiled(models: list[Candidate], options: argparse.Namespace) -> None:
+    """Print the kernels that take most of a pass, of the dense model and of those of the smallest budget."""
+    least = min(options.budgets)
+    tokens = torch.ones((128, 128), dtype=torch.long, device=models[0].model.device)
+    for each in models:
+        if not (each.cut == "dense" or (each.budget == least and each.cut in ("even", "sub-layers"))):
+            continue
+        each.model(input_ids=tokens)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            for _ in range(3):
+                each.model(input_ids=tokens)
+            torch.cuda.synchronize()
+        kernels = sorted(profile.key_averages(), key=lambda kernel: -kernel.self_device_time_total)[:10]
+        total = sum(kernel.self_device_time_total for kernel in profile.key_averages())
+        print(f"\nKernels of one pass, {each.cut} {each.budget or ''}, 128 x 128: {total / 3e3:.2f} ms in all")
+        for kernel in kernels:
+            print(f"    {kernel.self_device_time_total / 3e3:7.3f} ms {kernel.count / 3:5.0f} x  {kernel.key[:110]}")
+
+
+def options_of(arguments: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line."""
+    add = arguments.add_argument
+    add("--model", nargs="+", help="a pretrained encoder, or exported models, in place of random weights")
+    add("--run", type=Path, help="folder of a finished study of that model, for its valuations")
+    add("--hidden", type=int, default=768, help="hidden size of the random model")
+    add("--layers", type=int, default=12, help="layers of the random model")
+    add("--budgets", type=_numbers, default=(0.6, 0.4, 0.25, 0.15), help="fractions of what agents use")
+    add("--cuts", type=lambda text: text.split(","), default=[cut for cut in CUTS if cut != "plain"], help=str([*CUTS]))
+    add("--parts", type=Part.read, nargs="+", help=f"by default, on CUDA, {' '.join(PARTS['cuda'])}")
+    add("--repeats", type=int, default=12)
+    add("--warm-up", type=int, default=2, help="rounds that do not count")
+    add("--clock", choices=("wall", "cpu"), default="wall", help="cpu: seconds of the process alone")
+    add("--seconds", type=float, default=210.0, help="begin no further part after this")
+    add("--compile-seconds", type=float, default=40.0, help="for compiling, in one part and shape")
+    add("--compile-mode", default="default", help="of torch.compile")
+    add("--seconds-batch", type=int, help="batch at which seconds are measured; 128, on a CPU 4")
+    add("--profile", action="store_true", help="also print the kernels that take most time (CUDA)")
+    add("--seed", type=int, default=0, help="of weights and valuations")
+    add("--device", type=torch.device, default=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    add("--out", type=Path, help="write the rows there, as CSV")
+    options = arguments.parse_args()
+    unknown = [cut for cut in options.cuts if cut not in CUTS]
+    if unknown:
+        arguments.error(f"--cuts takes {', '.join(CUTS)}; got {', '.join(unknown)}")
+    options.seconds_batch = options.seconds_batch or (128 if options.device.type == "cuda" else 4)
+    options.parts = options.parts or [Part.read(text) for text in PARTS[options.device.type]]
+    return options
+
+
+def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str, object]], list[str]]:
+    """Measure, print and write part by part; give all rows, and what was left out."""
+    rows: list[dict[str, object]] = []
+    left_out: list[str] = []
+    models: list[Candidate] = []
+    precision, to_profile = "", options.profile and options.device.type == "cuda"
+    for part, shape in [(each, shape) for each in options.parts for shape in each.shapes]:
+        name = f"{part.mode}, {part.precision}, {shape[0]} x {shape[1]}"
+        if part.mode == "graph" and options.device.type != "cuda":
+            left_out.append(f"{name}: needs CUDA")
+            continue
+        if time.perf_counter() - began > options.seconds:
+            left_out.append(f"{name}: out of time")
+            continue
+        if part.precision != precision:
+            precision = part.precision
+            torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+            models.clear()  # before others are made
+            models, remarks = candidates(options, options.device, PRECISIONS[precision])
+            for remark in remarks:
+                print(f"{precision}, {remark}", flush=True)
+        more, failed = measured(part, models, options, shape)
+        rows += more
+        left_out += failed
+        if more:
+            printed(more)
+        if options.out:
+            pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.6g")
+        if to_profile:
+            profiled(models, options)
+            to_profile = False
+    return rows, left_out
 
 
 @torch.no_grad()
 def main() -> None:
-    """Print one table, and write the rows where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="folder or hub name of a pretrained encoder, in place of random weights")
-    parser.add_argument("--run", type=Path, help="folder of a finished study of that model")
-    parser.add_argument("--hidden", type=int, default=768, help="hidden size of the random model")
-    parser.add_argument("--layers", type=int, default=12, help="layers of the random model")
-    parser.add_argument("--budgets", default="0.6,0.4,0.25,0.15", help="fractions of the agents' FLOPs")
-    parser.add_argument("--batches", default="32,128", help="sequences in a batch")
-    parser.add_argument("--tokens", type=int, default=128, help="tokens in a sequence")
-    parser.add_argument("--dtype", default="bfloat16" if torch.cuda.is_available() else "float32")
-    parser.add_argument("--modes", default="eager", help=f"of {', '.join(MODES)}")
-    parser.add_argument("--round-to", type=int, default=128, help="also export rounded shapes; 0 for none")
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--warm-up", type=int, default=2, help="passes that do not count")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: seconds of the process alone")
-    parser.add_argument("--seconds", type=float, default=80.0, help="start no further compilation after this")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and valuations")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="write the rows there, as JSON")
-    options = parser.parse_args()
-    unknown = set(options.modes.split(",")) - set(MODES)
-    if unknown:
-        parser.error(f"--modes takes {', '.join(MODES)}; got {', '.join(sorted(unknown))}")
+    """Print tables, and write the rows where asked."""
+    began = time.perf_counter()
+    options = options_of(
+        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    )
+    on_gpu = options.device.type == "cuda"
+    name = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
+    print(
+        f"{name}; torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__}, Python "
+        f"{platform.python_version()}; median and quartiles of {options.repeats} turns, {options.clock} clock"
+    )
+    for cut in options.cuts:
+        print(f"- {cut}: {CUTS[cut]}")
+    rows, left_out = all_parts(options, began)
+    if rows:
+        summarised(rows)
+    for line in left_out:
+        print("left out:", line)
+    print(f"{time.perf_counter() - began:.0f} s in all")
 
-    deadline = time.perf_counter() + options.seconds
-    device = torch.device(options.device)
-    models = exported_models(options, device)
-    rows, skipped = measured(models, options, device, deadline)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    versions = f"torch {torch.__version__}, Python {platform.python_version()}"
-    title = f"{name}; {versions}; {options.dtype}, {options.tokens} tokens; {options.clock} clock"
-    printed(rows, title)
-    for line in skipped:
-        print("skipped:", line)
-    if options.out:
-        settings = {key: str(value) for key, value in vars(options).items()}
-        report = {"title": title, "settings": settings, "rows": rows, "skipped": skipped}
-        options.out.write_text(json.dumps(report, indent=1))
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
 
 
 if __name__ == "__main__":

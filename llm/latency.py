@@ -33,6 +33,7 @@ def measure_latency(
     sequence_length: int,
     repeats: int = 20,
     graphed: bool = False,
+    clock: Callable[[], float] | None = None,
 ) -> list[Latency]:
     """Measure the forward pass of several models in one run.
 
@@ -47,6 +48,8 @@ def measure_latency(
         Counted passes of each model.
     graphed
         Replay each pass as a CUDA graph, without the host's launches.
+    clock
+        As in `measure_turns`.
     """
     devices = [model.device for model in models]
     passes: list[Callable[[], object]] = [
@@ -56,7 +59,7 @@ def measure_latency(
     ]
     if graphed:
         passes = [as_graph(compute, device) for compute, device in zip(passes, devices, strict=True)]
-    return measure_turns(passes, devices=devices, repeats=repeats)
+    return measure_turns(passes, devices=devices, repeats=repeats, clock=clock)
 
 
 def measure_turns(

@@ -66,6 +66,7 @@ class SiteLatency:
         repeats: int = 10,
         graphed: bool = False,
         prepare: Callable[[PreTrainedModel], PreTrainedModel] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> "SiteLatency":
         """Measure a whole model on its device, at the population's sequence length, without padding.
 
@@ -79,6 +80,8 @@ class SiteLatency:
             Replay the pass as a CUDA graph: without the host's launches, which hide what small models save on a GPU.
         prepare
             What is done to a model before it is put to use, such as `walras.llm.streamline`.
+        clock
+            Gives seconds; by default `time.perf_counter`. On a CPU that others use too, `time.process_time`.
 
         Notes
         -----
@@ -101,6 +104,7 @@ class SiteLatency:
             sequence_length=population.sequence_length,
             repeats=repeats,
             graphed=graphed,
+            clock=clock,
         )
         whole = passes[0].median
         saved: dict[tuple[object, ...], float] = {}

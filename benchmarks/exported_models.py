@@ -1,0 +1,159 @@
+"""The models that `exported_latency.py` times: a dense one, what is cut from it, and smaller dense ones."""
+
+import argparse
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedModel,
+)
+
+from walras.llm import EconomizedModel, EconomyConfig, Population, SiteLatency, attach, count_flops, streamline
+
+__all__ = ["CUTS", "Candidate", "candidates", "whole_model"]
+
+CUTS = {
+    "even": "heads and blocks of 64 neurons, the same share of each sub-layer",
+    "market": "heads and blocks bought in one market, from valuations that are standard normal (or a study's)",
+    "seconds": "the same valuations, agents and open sub-layers paying in measured seconds (export(latency=))",
+    "sub-layers": "whole attentions and feed-forward networks bought, from standard normal valuations",
+    "plain": "as market, but not streamlined",
+    "exported": "the models of the folders",
+    "small dense": "the dense model with fewer layers",
+}
+
+
+@dataclass
+class Candidate:
+    """A model, how it was cut, and to which budget; None for a dense model."""
+
+    cut: str
+    budget: float | None
+    model: PreTrainedModel
+    counted: dict[int, int] = field(default_factory=dict)
+
+    def flops(self, tokens: int) -> int:
+        """FLOPs of a sequence, as torch counts them."""
+        if tokens not in self.counted:
+            self.counted[tokens] = count_flops(self.model, sequence_length=tokens)
+        return self.counted[tokens]
+
+
+def whole_model(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    """Give the dense model: of a folder, of the size of a folder's exported model, or a BERT with random weights."""
+    torch.manual_seed(options.seed)
+    if options.model and not _is_exported(options.model[0]):
+        model = AutoModelForSequenceClassification.from_pretrained(options.model[0], dtype=torch.float32)
+    elif options.model:
+        config = AutoConfig.from_pretrained(options.model[0])
+        model = type(EconomizedModel.from_pretrained(options.model[0]))(_whole(config))
+    else:
+        config = BertConfig(
+            hidden_size=options.hidden,
+            num_hidden_layers=options.layers,
+            num_attention_heads=max(options.hidden // 64, 1),
+            intermediate_size=4 * options.hidden,
+            max_position_embeddings=512,
+        )
+        with device:  # random weights are drawn fastest there
+            model = BertForSequenceClassification(config)
+    return model.to(device, dtype).eval()
+
+
+def candidates(
+    options: argparse.Namespace, device: torch.device, dtype: torch.dtype
+) -> tuple[list[Candidate], list[str]]:
+    """Give all models in one precision, the dense one first, and what there is to say of them."""
+    dense = whole_model(options, device, dtype)
+    found = [Candidate("dense", None, dense), Candidate("dense, streamlined", None, streamline(copy.deepcopy(dense)))]
+    remarks: list[str] = []
+    if options.model and _is_exported(options.model[0]):
+        whole = found[0].flops(128)
+        for folder in options.model:
+            model = EconomizedModel.from_pretrained(folder).to(device, dtype).eval()
+            budget = count_flops(model, sequence_length=128) / whole
+            found.append(Candidate("exported", round(budget, 3), streamline(model)))
+    else:
+        for cut in options.cuts:
+            if cut in ("even", "market", "plain", "seconds", "sub-layers"):
+                found += _cut(dense, cut, options, remarks)
+    if "small dense" in options.cuts:
+        budgets = sorted({each.budget for each in found if each.budget}, reverse=True)
+        found += _small_dense(dense, budgets)
+    return found, remarks
+
+
+def _cut(dense: PreTrainedModel, cut: str, options: argparse.Namespace, remarks: list[str]) -> Iterator[Candidate]:
+    """Export the dense model at each budget."""
+    table = _seconds(dense, options, remarks) if cut == "seconds" else None
+    agents = ("attention", "ffn") if cut == "sub-layers" else ("head", "neuron_block")
+    economy = attach(dense, EconomyConfig(sequence_length=128, agents=agents))
+    try:
+        economy.set_valuations(_valuations(economy.population, cut, options))
+        for budget in options.budgets:
+            exported = economy.export(budget, latency=table)
+            yield Candidate(cut, budget, exported if cut == "plain" else streamline(exported))
+    finally:
+        economy.detach()
+
+
+def _valuations(population: Population, cut: str, options: argparse.Namespace) -> np.ndarray:
+    if cut == "even":  # the k-th of n agents has its turn when k / n of each sub-layer have had theirs
+        parts = [-(np.arange(len(site.widths)) + 0.5) / len(site.widths) for site in population.sites]
+        return np.concatenate(parts)
+    if options.run and cut != "sub-layers":
+        agents = pd.read_parquet(options.run / "agents.parquet")
+        return agents.loc[agents["budget"] == agents["budget"].max(), "valuation"].to_numpy()
+    return np.random.default_rng(options.seed).standard_normal(len(population))
+
+
+def _seconds(dense: PreTrainedModel, options: argparse.Namespace, remarks: list[str]) -> SiteLatency:
+    """Measure what agents and open sub-layers take, and say how much of it is for being open."""
+    on_gpu = dense.device.type == "cuda"
+    population = Population.of(dense, sequence_length=128)
+    table = SiteLatency.measure(
+        dense,
+        population,
+        batch_size=options.seconds_batch,
+        repeats=10 if on_gpu else 3,
+        graphed=on_gpu,
+        prepare=streamline,
+        clock=time.process_time if options.clock == "cpu" else None,
+    )
+    entry = table.entry_seconds(population).sum()
+    share = entry / (entry + table.seconds(population).sum())
+    remarks.append(
+        f"seconds: measured on {table.conditions}, {1e3 * table.whole:.2f} ms a pass; of what closing everything would "
+        f"save, {share:.1%} is the time that sub-layers take for being open at all."
+    )
+    return table
+
+
+def _small_dense(dense: PreTrainedModel, budgets: list[float]) -> Iterator[Candidate]:
+    """Give dense models of the number of layers that comes nearest to each budget."""
+    layers = dense.config.num_hidden_layers
+    for budget in budgets:
+        config = copy.deepcopy(dense.config)
+        config.num_hidden_layers = max(round(budget * layers), 1)
+        with dense.device:
+            model = type(dense)(config)
+        yield Candidate("small dense", budget, streamline(model.to(dense.device, dense.dtype).eval()))
+
+
+def _is_exported(folder: str) -> bool:
+    return bool(getattr(AutoConfig.from_pretrained(folder), "walras", None))
+
+
+def _whole(config: object) -> object:
+    plain = copy.deepcopy(config)
+    del plain.walras
+    return plain
