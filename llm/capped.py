@@ -18,7 +18,7 @@ __all__ = ["CappedMarket", "capped_gates"]
 
 
 class CappedMarket(NamedTuple):
-    """The market's numbers: costs (n,), float32, the demand rule and its scale (), and what the optimiser is to gain."""
+    """The market's numbers: costs (n,), float32, the demand rule and its scale (), and the optimiser's gain."""
 
     costs: Tensor
     scale: Tensor

@@ -3,23 +3,24 @@
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from walras.llm.architectures import Projection, entry_points, sublayers_of
+from walras.llm.architectures import entry_points, sublayers_of
 from walras.llm.bidders import Bidder, pooled_embeddings
 from walras.llm.callback import EconomyCallback
 from walras.llm.config import EconomyConfig, checked_budget
 from walras.llm.errors import CouplingError
 from walras.llm.gate import MarketGate
 from walras.llm.guards import GATE_NAME, SaveGated, require_attachable
+from walras.llm.hooks import AddLevy, ClearMarket, ScaleFeatures, ScaleOutput
 from walras.llm.importance import first_order_valuations
 from walras.llm.population import Population
 from walras.llm.resources import RESOURCES, amounts_of
@@ -111,15 +112,15 @@ class ModelEconomy:
         reads_input = self.gate.bidder is not None
         entries = (self.model.base_model,) if reads_input else entry_points(self.model, architecture)
         sublayers = sublayers_of(self.model, architecture)
-        clear = _ClearMarket(self.gate, sublayers[self.population.sites[0].sublayer].output)
+        clear = ClearMarket(self.gate, sublayers[self.population.sites[0].sublayer].output)
         hooks = [module.register_forward_pre_hook(clear, with_kwargs=True) for module in entries]
         if self.gate.is_priced:
-            hooks.append(self.model.register_forward_hook(_AddLevy(self.gate), with_kwargs=True))
+            hooks.append(self.model.register_forward_hook(AddLevy(self.gate), with_kwargs=True))
         for number, site in enumerate(self.population.sites):
-            sublayer, scale = sublayers[site.sublayer], _ScaleFeatures(self.gate, number)
+            sublayer, scale = sublayers[site.sublayer], ScaleFeatures(self.gate, number)
             if site.is_whole and sublayer.post_norm is not None:
                 # One share for all features would be normalised away: it scales what joins the residual stream.
-                hooks.append(sublayer.post_norm.register_forward_hook(_ScaleOutput(scale)))
+                hooks.append(sublayer.post_norm.register_forward_hook(ScaleOutput(scale)))
             else:
                 hooks.append(sublayer.output.register_forward_pre_hook(scale))
         return hooks
@@ -437,74 +438,6 @@ class ModelEconomy:
     def _require_budgets(self, instead: str) -> None:
         if self.config.posts_a_price:
             raise CouplingError(f"The economy posts a price, and has no budget: {instead}.")
-
-
-class _ClearMarket:
-    """Hook that clears the market before a forward pass.
-
-    Hooks are objects, not closures: a copy or pickle of the model takes its own gate along.
-    """
-
-    def __init__(self, gate: MarketGate, projection: Projection) -> None:
-        self.gate = gate
-        self.projection = projection
-
-    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        needs_sequences = self.gate.bidder is not None and self.gate.given is None and self.gate.mode != "open"
-        weight = self.projection.weight
-        device = weight.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
-        self.gate.clear(pooled_embeddings(module, arguments, named) if needs_sequences else None, dtype)
-        # Now and not at the first gate: a layer that is checkpointed computes its part twice, and must find it alike.
-        self.gate.factors(0, dtype)
-
-
-class _AddLevy:
-    """Hook that adds what agents owe to the loss that a model gives in training."""
-
-    def __init__(self, gate: MarketGate) -> None:
-        self.gate = gate
-
-    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> Any:
-        levy, labels = self.gate.levy, named.get("labels")
-        if levy is None or not module.training or labels is None or not self.gate.levies_itself:
-            return output
-        self.gate.outcome.levy = None  # nobody else may add it again
-        # A loss that is a part of an accumulated batch's bears that part of the levy.
-        of_batch = named.get("num_items_in_batch")
-        part = 1.0 if of_batch is None else (labels != -100).sum() / of_batch
-        if isinstance(output, tuple):
-            return (output[0] + part * levy, *output[1:])
-        output.loss = output.loss + part * levy
-        return output
-
-
-class _ScaleFeatures:
-    """Hook that scales each agent's features by its share."""
-
-    def __init__(self, gate: MarketGate, site: int) -> None:
-        self.gate = gate
-        self.site = site
-
-    def __call__(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        features, *rest = arguments  # (..., features of the site)
-        gates = self.gate.factors(self.site, features.dtype)  # (features,) or (lanes, features); of one agent (..., 1)
-        if gates.ndim == 1:
-            return (features * gates, *rest)
-        # One part of the batch per lane: (lanes * part, ..., features) -> (lanes, part, ..., features)
-        parts = features.unflatten(0, (gates.shape[0], -1))
-        gates = gates.view(gates.shape[0], *(1,) * (features.ndim - 1), -1)
-        return ((parts * gates).flatten(0, 1), *rest)
-
-
-class _ScaleOutput:
-    """Hook that scales a module's output by the share of its site's one agent."""
-
-    def __init__(self, scale: _ScaleFeatures) -> None:
-        self.scale = scale
-
-    def __call__(self, module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
-        return self.scale(module, (output,))[0]
 
 
 def _longest_sequence(model: PreTrainedModel) -> int:
