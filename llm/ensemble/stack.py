@@ -122,21 +122,46 @@ class _StackedLinear(nn.Linear):
     """Linear maps, weights (members, out, in) and (members, out)."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        return _mapped(input, self.weight.mT, self.bias)
+        return _mapped(input, self.weight, self.bias)
 
 
 class _StackedConv1D(Conv1D):
     """Linear maps as GPT-2 keeps them, weights (members, in, out)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return _mapped(x, self.weight, self.bias)
+        return _mapped(x, self.weight.mT, self.bias)
 
 
 def _mapped(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Give (batch, ..., in) through weights (members, in, out)."""
+    """Give (batch, ..., in) through weights (members, out, in), at autocast's precision."""
+    device = features.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
     rows = features.reshape(weight.shape[0], -1, features.shape[-1])  # (members, tokens, in)
-    result = torch.bmm(rows, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, weight)
-    return result.view(*features.shape[:-1], weight.shape[-1])
+    return _Map.apply(rows, weight, bias, dtype).view(*features.shape[:-1], weight.shape[1])
+
+
+class _Map(torch.autograd.Function):
+    """One linear map a member, as one node: by itself autograd would lay the weights' gradients out crosswise."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+        low, matrix = rows.to(dtype), weight.to(dtype)
+        ctx.save_for_backward(low, matrix)
+        ctx.dtypes = rows.dtype, weight.dtype, None if bias is None else bias.dtype
+        if bias is None:
+            return torch.bmm(low, matrix.mT)
+        return torch.baddbmm(bias.to(dtype).unsqueeze(1), low, matrix.mT)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        low, matrix = ctx.saved_tensors
+        of_rows, of_weight, of_bias = ctx.dtypes
+        return (
+            torch.bmm(gradient, matrix).to(of_rows) if ctx.needs_input_grad[0] else None,
+            torch.bmm(gradient.mT, low).to(of_weight) if ctx.needs_input_grad[1] else None,
+            gradient.sum(1, dtype=of_bias) if of_bias is not None and ctx.needs_input_grad[2] else None,
+            None,
+        )
 
 
 class _StackedLayerNorm(nn.LayerNorm):

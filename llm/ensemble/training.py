@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import get_linear_schedule_with_warmup
 
 from walras.llm.distillation import Distillation
@@ -33,6 +34,7 @@ Teacher = Callable[[NDArray[np.int64], dict[str, Tensor]], Tensor]
 
 MOST_TOKENS = 2**16  # of a forward pass in training, all members together: more of them are taken in parts
 MOST_LOGITS = 2**28  # likewise, where every token has logits of a vocabulary; in float32 they take 1 GiB
+SHORT = 128  # tokens up to which attention is of short texts
 CLIP = 1.0
 
 
@@ -118,7 +120,8 @@ def _loss(
     """Give the sum of all members' losses: each has its own gradient, as if it were alone."""
     of_seeds = examples.batch(numbers.flatten())
     inputs = {name: _for_members(column, len(numbers), stack.size, shares.lanes) for name, column in of_seeds.items()}
-    with _precision(stack, settings):
+    longest = inputs["input_ids"].shape[1]
+    with _precision(stack, settings), _attention(stack, longest):
         outputs = forward(**inputs, **_positions(stack.model, inputs["input_ids"]))
         loss = outputs.loss  # a mean over rows, and members have equally many
         if teacher is not None:
@@ -248,6 +251,16 @@ def _looks_positions_up(model: nn.Module) -> bool:
 
 def _precision(stack: ModelStack, settings: TrainingSettings) -> torch.autocast:
     return torch.autocast(stack.model.device.type, torch.bfloat16, enabled=settings.bf16)
+
+
+@contextlib.contextmanager
+def _attention(stack: ModelStack, longest: int) -> Iterator[None]:
+    """Keep short texts from the kernels that serve long ones first: their tiles would be nearly empty."""
+    if stack.model.device.type != "cuda" or longest > SHORT:
+        yield
+        return
+    with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+        yield
 
 
 def _decay_groups(
