@@ -99,7 +99,7 @@ class TokenEconomy:
             attention = layers[number][0]
             forward = SkippingForward(attention.module, number, index, market, KeyValues(attention), self.markets)
             attention.module.forward = forward
-            forward.keys.attention.forward = QueriesOnly(forward.keys)  # type: ignore[assignment]
+            forward.keys.attention.forward = QueriesOnly(forward.keys)
         self._hook = model.base_model.register_forward_pre_hook(
             ReadTokens(self.markets, model.base_model), with_kwargs=True
         )
@@ -111,7 +111,9 @@ class TokenEconomy:
         self._require_attached()
         self._hook.remove()
         for layer in self._layers:
-            del layer.forward.keys.attention.forward
+            forward = layer.forward
+            assert isinstance(forward, SkippingForward)
+            del forward.keys.attention.forward
             del layer.forward
         delattr(self.model, MARKETS_NAME)
         SaveWithMarket.take(self.model)

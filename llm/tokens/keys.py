@@ -33,14 +33,14 @@ class KeyValues:
         self.heads, self.head_dim = sublayer.key_value_heads, sublayer.head_dim
 
     @property
-    def attention(self) -> nn.Module:
+    def attention(self) -> Any:
         """The module that owns the cache's layer number."""
         return self.layer.get_submodule(self.module)
 
     @property
     def number(self) -> int:
         """The layer's number in a cache."""
-        return int(self.attention.layer_idx)  # type: ignore[arg-type]
+        return int(self.attention.layer_idx)
 
     def __call__(self, hidden: Tensor, positions: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Give keys and values, shape (sequences, heads, tokens, features of a head).
@@ -70,7 +70,7 @@ class KeyValues:
         if positions is None:
             return heads
         rotate = sys.modules[type(self.attention).__module__].apply_rotary_pos_emb
-        return rotate(heads, heads[:, :0], *positions)[0]  # type: ignore[no-any-return]
+        return rotate(heads, heads[:, :0], *positions)[0]
 
     def nothing(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Give keys and values of absent tokens: zeros."""
@@ -117,7 +117,7 @@ class QueriesOnly:
         named = dict(zip(names, arguments, strict=False)) | named
         seen = named.get("past_key_values")
         if not isinstance(seen, Seen):
-            return type(attention).forward(attention, **named)  # type: ignore[no-any-return]
+            return type(attention).forward(attention, **named)
         queries = self.keys.queries(named["hidden_states"], named.get("position_embeddings"))
         keys, values = seen.keys.to(queries.dtype), seen.values.to(queries.dtype)
         weights = None
@@ -132,12 +132,12 @@ class QueriesOnly:
         return self.keys.layer.get_submodule(self.keys.output)(mixed) if self.output_inside else mixed, weights
 
     @staticmethod
-    def _interface(attention: nn.Module) -> Any:
+    def _interface(attention: Any) -> Any:
         eager = sys.modules[type(attention).__module__].eager_attention_forward
         return ALL_ATTENTION_FUNCTIONS.get_interface(attention.config._attn_implementation, eager)
 
 
-def attention_dropout(attention: nn.Module) -> float:
+def attention_dropout(attention: Any) -> float:
     """Give the rate at which an attention drops weights now."""
     if not attention.training:
         return 0.0

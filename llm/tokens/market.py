@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from walras.llm.tokens.config import TokenConfig
 from walras.llm.tokens.fused import fits, fused_bids
-from walras.llm.tokens.places import whole_part
-from walras.llm.tokens.purchases import SharePurchase
+from walras.llm.tokens.places import highest_bids, whole_part
+from walras.llm.tokens.purchases import SharePurchase, WholePurchase
 from walras.market import FixedSupply, LinearDemand, LogitDemand, StepDemand
 from walras.market.operators import compile_mechanism
 
@@ -141,9 +141,28 @@ class TokenMarket(nn.Module):
         """Whether tokens that are worth less than nothing do not buy although there is room."""
         return self.bias is not None
 
-    def places(self, tokens: int) -> int:
-        """How many of so many tokens buy at most, where the market clears in each sequence."""
-        return whole_part(self.capacity, tokens)
+    def sell(self, bids: Tensor, offered: Tensor | None) -> tuple[WholePurchase, Tensor]:
+        """Clear the market in each sequence, as `StepDemand(divisible=False)` does: whole tokens, highest bids first.
+
+        Parameters
+        ----------
+        bids
+            Of `bids`, shape (sequences, tokens).
+        offered
+            How many tokens of each sequence may buy, shape (sequences, 1): the capacity of its real ones. None if
+            nothing is padding and no token stays out, so that all places are sold.
+
+        Returns
+        -------
+        purchase
+            With as many places as a sequence without padding sells.
+        ranked
+            The bids in them, in descending order, shape (sequences, places).
+        """
+        taken, ranked = highest_bids(bids, whole_part(self.capacity, bids.shape[1]), offered)
+        if taken.bought is not None and self.stays_out:
+            taken = taken._replace(bought=taken.bought & ~(ranked < 0.0))
+        return WholePurchase(bids, taken, None, offered if self.stays_out else None), ranked
 
     @torch.no_grad()
     def learn_price(self, valuations: Tensor, real: Tensor) -> Tensor:

@@ -30,6 +30,11 @@ def layers_of(model: PreTrainedModel) -> list[tuple[Sublayer, Sublayer]]:
             f"model_type {model_type!r} has no market of tokens; supported: {', '.join(SUPPORTED)}. Heads and neuron "
             "blocks of other models can be rationed with walras.llm.attach."
         )
+    if model.config._attn_implementation not in ("sdpa", "eager"):
+        raise UnsupportedModelError(
+            f"attn_implementation {model.config._attn_implementation!r} takes no mask of some tokens' rows: load the "
+            "model with attn_implementation='sdpa' or 'eager'."
+        )
     if any(parameter.is_meta for parameter in model.parameters()):
         raise UnsupportedModelError("The model has no weights (meta device): load it onto a device first.")
     sublayers = sublayers_of(model)
