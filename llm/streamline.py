@@ -5,9 +5,9 @@ changes what the model computes,
 
 - projections of one input are joined into one product: query, key and value; gate and value of a gated activation.
   Products that were cut are narrow, and three narrow ones waste more of a GPU than one that is three times as wide;
-- what is left of a sub-layer that was closed altogether, in a model that normalises after the sum (BERT and its kin),
-  is the normalisation alone: `norm(x + bias)`, where x comes from another normalisation, whose own bias takes the
-  constant up. The sum over the residual stream is gone.
+- in a model that normalises after the sum (BERT and its kin) the sum over the residual stream and its normalisation are
+  one step, and so are the normalisations that are left of sub-layers closed altogether behind it: these pass on what
+  they get.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from walras.llm.architectures.description import SublayerNames
 from walras.llm.closed import ClosedProjection
 from walras.llm.errors import CouplingError
 from walras.llm.guards import GATE_NAME
+from walras.llm.norms import sum_and_norms
 
 __all__ = ["streamline"]
 
@@ -46,7 +47,7 @@ def streamline(model: PreTrainedModel) -> PreTrainedModel:
     -------
     PreTrainedModel
         The same object: its outputs are the same up to rounding. Hidden states between layers, where they are asked
-        for, may hold a closed sub-layer's bias already. It cannot be saved: save it before, and streamline after
+        for, may be those behind closed sub-layers already. It cannot be saved: save it before, and streamline after
         `EconomizedModel.from_pretrained`.
 
     Raises
@@ -64,11 +65,11 @@ def streamline(model: PreTrainedModel) -> PreTrainedModel:
     # Sub-layers that nobody named would stand between the normalisations.
     all_named = len(architecture.stacks) == 1 and not getattr(model.config, "add_cross_attention", False)
     all_named = all_named and all(len(sublayers) == 2 for _, sublayers in layers)
-    before: nn.Module | None = None  # the normalisation that the residual stream comes from
+    before: _SumAndNorms | None = None  # what the residual stream comes from
     for layer, sublayers in layers:
         for names in sublayers:
             _join_inputs(layer, names)
-            before = _norm_alone(layer, names, before if all_named else None)
+            before = _sum_and_norm(layer, names, before if all_named else None)
     model.save_pretrained = _Unsaved()
     return model
 
@@ -86,22 +87,21 @@ def _join_inputs(layer: nn.Module, names: SublayerNames) -> None:
         layer.set_submodule(name, _Part(joined, number))
 
 
-def _norm_alone(layer: nn.Module, names: SublayerNames, before: nn.Module | None) -> nn.Module | None:
-    """Leave of a closed sub-layer nothing but its normalisation; give the normalisation that it ends with."""
+def _sum_and_norm(layer: nn.Module, names: SublayerNames, before: "_SumAndNorms | None") -> "_SumAndNorms | None":
+    """Make a sub-layer's sum and normalisation one step, or a part of the step before; give the one it is part of."""
     path = names.output.rpartition(".")[0]
     block = _find(layer, path) if path else None
     if not isinstance(block, _SUM_AND_NORM):
         return None
-    norm: nn.LayerNorm = block.LayerNorm
-    if not isinstance(block.dense, ClosedProjection):
-        return norm
-    bias = None if block.dense.bias is None else block.dense.bias.detach()
-    # The sub-layer is closed, so nothing reads its input but this sum: the constant may join it where it is made.
-    if bias is not None and before is not None and before.bias is not None:
-        before.bias.add_(bias.to(before.bias.dtype))
-        bias = None
-    layer.set_submodule(path, _NormAlone(norm, bias).train(block.training))
-    return norm
+    closed = isinstance(block.dense, ClosedProjection)
+    if closed and before is not None and before.epsilon == block.LayerNorm.eps:
+        # Nothing reads the input of a closed sub-layer but its own sum, so that may happen where the input is made.
+        before.go_on(block.LayerNorm, block.dense.bias)
+        layer.set_submodule(path, _PassOn())
+        return before
+    mine = _SumAndNorms(block, closed=closed).train(block.training)
+    layer.set_submodule(path, mine)
+    return mine
 
 
 class _Joined(nn.Module):
@@ -145,16 +145,49 @@ class _Part(nn.Module):
         return self.joined.part(self.number, hidden_states)
 
 
-class _NormAlone(nn.Module):
-    """What sums and normalises, without anything to sum but a constant."""
+class _SumAndNorms(nn.Module):
+    """Output projection, dropout, sum and normalisations; of a closed sub-layer a constant in place of the first two.
 
-    def __init__(self, norm: nn.LayerNorm, bias: Tensor | None) -> None:
+    Parameters
+    ----------
+    block
+        What computes `LayerNorm(dense(output of the sub-layer) + residual)`.
+    closed
+        Whether its projection has no inputs.
+    """
+
+    def __init__(self, block: nn.Module, *, closed: bool) -> None:
         super().__init__()
-        self.norm = norm
-        self.register_buffer("constant", bias)
+        self.dense = None if closed else block.dense
+        self.dropout = block.dropout
+        self.register_buffer("constant", block.dense.bias.detach() if closed and block.dense.bias is not None else None)
+        norm = block.LayerNorm
+        self.epsilon: float = norm.eps
+        self.weights = nn.Parameter(norm.weight[None].clone(), requires_grad=norm.weight.requires_grad)
+        self.biases = nn.Parameter(norm.bias[None].clone(), requires_grad=norm.bias.requires_grad)
+
+    def go_on(self, norm: nn.LayerNorm, constant: Tensor | None) -> None:
+        """Add a constant, and normalise once more."""
+        if constant is not None:
+            self.biases[-1].add_(constant.to(self.biases.dtype))
+        for name, row in (("weights", norm.weight), ("biases", norm.bias)):
+            rows = getattr(self, name)
+            setattr(self, name, nn.Parameter(torch.cat([rows, row[None]]), requires_grad=rows.requires_grad))
+
+    def forward(self, output: Tensor, residual: Tensor) -> Tensor:
+        added: Tensor | None = None
+        if self.dense is not None:
+            added = self.dropout(self.dense(output))
+        elif self.constant is not None:
+            residual = residual + self.constant
+        return sum_and_norms(added, residual, self.weights, self.biases, self.epsilon)
+
+
+class _PassOn(nn.Module):
+    """A closed sub-layer whose normalisation is done already."""
 
     def forward(self, nothing: Tensor, residual: Tensor) -> Tensor:
-        return self.norm(residual if self.constant is None else residual + self.constant)
+        return residual
 
 
 class _Unsaved:

@@ -1,12 +1,17 @@
 """A streamlined model computes what it did before, in fewer products, and without the sums of closed sub-layers."""
 
 import copy
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from tests.llm.models import bert, bids_that_close, llama, logits_of, loss_of, random_bids
 from tests.llm.zoo import ZOO, batch_of
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from walras.llm import (
@@ -19,6 +24,8 @@ from walras.llm import (
     streamline,
 )
 from walras.llm.architectures import ARCHITECTURES
+from walras.llm.norms import sum_and_norms
+from walras.llm.streamline import _SumAndNorms
 
 POST_NORM = ("bert", "electra", "roberta")
 JOINED = sorted(set(ZOO) - {"gpt2", "modernbert"})  # those hold one projection already
@@ -59,7 +66,7 @@ def test_it_computes_the_same(name: str, budget: float) -> None:
 
 @pytest.mark.parametrize("name", POST_NORM)
 @pytest.mark.parametrize(("layer", "kind"), [(0, "head"), (0, None), (1, "head"), (1, "neuron_block"), (2, None)])
-def test_of_a_closed_sublayer_its_normalisation_is_left(name: str, layer: int, kind: str | None) -> None:
+def test_of_a_closed_sublayer_a_normalisation_is_left(name: str, layer: int, kind: str | None) -> None:
     economy = economy_of(ZOO[name](3))
     exported = economy.export(bids_that_close(economy, layer=layer, kind=kind))
     with torch.no_grad():  # constants that cannot be overlooked
@@ -67,8 +74,10 @@ def test_of_a_closed_sublayer_its_normalisation_is_left(name: str, layer: int, k
             parameter.add_(0.1 * torch.randn_like(parameter))
     lean, batch = streamline(copy.deepcopy(exported)), batch_of(exported, padded=3)
     torch.testing.assert_close(logits_of(lean, batch), logits_of(exported, batch), rtol=1e-4, atol=1e-5)
-    sums = [sum(module.__class__.__name__.endswith("Output") for module in each.modules()) for each in (lean, exported)]
-    assert sums[1] - sums[0] == (1 if kind else 2)
+    steps = [module for module in lean.modules() if isinstance(module, _SumAndNorms)]
+    assert sum(len(step.weights) for step in steps) == 6
+    # Behind a sub-layer that is open the closed ones are no step of their own; before all others there is none.
+    assert len(steps) == 6 - (1 if kind else 2) + (layer == 0 and kind != "neuron_block")
 
 
 def test_constants_are_not_moved_past_sublayers_that_nobody_named() -> None:
@@ -111,3 +120,62 @@ def test_what_it_refuses() -> None:
         streamline(bert()).save_pretrained("nowhere")
     with pytest.raises(UnsupportedModelError):
         streamline(nn.Linear(1, 1))
+
+
+# ---------------------------------------------------------------- sum and normalisations as one kernel
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
+needs_kernels = [
+    pytest.mark.skipif(not (INTERPRETED or torch.cuda.is_available()), reason="needs CUDA, or TRITON_INTERPRET=1"),
+    *([] if INTERPRETED else [pytest.mark.gpu]),
+]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
+@pytest.mark.skipif(INTERPRETED, reason="this is the inner run")
+def test_the_kernel_computes_the_same_where_it_is_interpreted() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "by_kernel", __file__]
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "6 passed" in done.stdout
+
+
+class TestKernel:
+    pytestmark = needs_kernels
+
+    @staticmethod
+    def drawn(norms: int, features: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(norms)
+        streams = [3.0 * torch.randn(2, 3, features, generator=generator) + 1.0 for _ in range(2)]
+        rows = [torch.randn(norms, features, generator=generator) for _ in range(2)]
+        added, residual, weights, biases = (tensor.to(DEVICE) for tensor in (*streams, *rows))
+        return added, residual, weights, biases
+
+    @pytest.mark.parametrize(("norms", "features"), [(1, 32), (3, 40), (4, 768)])
+    @pytest.mark.parametrize("summed", [True, False])
+    def test_by_kernel(self, monkeypatch: pytest.MonkeyPatch, norms: int, features: int, *, summed: bool) -> None:
+        monkeypatch.setattr("walras.llm.norms._WORTH_A_KERNEL", 1)
+        added, residual, weights, biases = self.drawn(norms, features)
+        other = added if summed else None
+        with torch.no_grad():
+            fused = sum_and_norms(other, residual, weights, biases, 1e-5)
+            exact = sum_and_norms(
+                *(None if each is None else each.double() for each in (other, residual)),
+                *(each.double() for each in (weights, biases)),
+                1e-5,
+            )
+        torch.testing.assert_close(fused, exact.float(), rtol=1e-4, atol=1e-4)
+        assert not torch.equal(fused, residual)
+
+    def test_bfloat16(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        if INTERPRETED:
+            pytest.skip("the interpreter's bfloat16 is wrong")
+        monkeypatch.setattr("walras.llm.norms._WORTH_A_KERNEL", 1)
+        tensors = [each.bfloat16() for each in self.drawn(3, 768)]
+        with torch.no_grad():
+            fused = sum_and_norms(*tensors, 1e-5)
+            exact = sum_and_norms(*(each.double() for each in tensors), 1e-5)
+        torch.testing.assert_close(fused.double(), exact, rtol=2e-2, atol=5e-2)
