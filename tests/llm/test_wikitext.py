@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,10 @@ def test_perplexity_is_that_of_one_pass_over_the_text(folder: Path) -> None:
     assert measures["perplexity"] == pytest.approx(math.exp(nats / task.text.words), rel=1e-5)
     assert measures["bits_per_byte"] == pytest.approx(nats / math.log(2) / len(AS_WRITTEN.encode()), rel=1e-5)
     assert score(model, task) == task.score(observed, counts) == measures["perplexity"]
+    rows = []
+    model.register_forward_pre_hook(lambda _, __, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True)
+    assert score(model, replace(load(folder), evaluation_batch=3)) == pytest.approx(score(model, load(folder)))
+    assert rows[0] == 3  # no batch is larger than the task allows: its logits would not fit
 
 
 @pytest.mark.parametrize(("window", "stride"), [(16, 8), (7, 1), (7, 6), (2, 1), (64, 63)])

@@ -71,10 +71,24 @@ def test_nats_of_members_are_those_of_each_model_alone(
         economy.detach()
     monkeypatch.setattr(ensemble_training, "MOST_LOGITS", 3 * 2 * 16 * 257)  # three windows of both in a pass
     stack = ModelStack([model, other], EconomyConfig(sequence_length=16))
+    rows = []
+    stack.model.register_forward_pre_hook(lambda _, __, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True)
     nats = nats_of_members(stack, TensorExamples(task.evaluation, task.collate), allocation)
+    assert max(rows) == 3 * 2
     for member, (observed, counts) in zip(nats, alone, strict=True):
         assert member == pytest.approx(observed[:, 0], rel=1e-4)
         assert counts.sum() == sum((row["labels"] != -100).sum() for row in task.evaluation.rows)
+
+
+def test_a_configuration_says_how_the_text_is_read(folders: tuple[str, str]) -> None:
+    def examples(**fields: object) -> tuple[int, int]:
+        _, task = configured(folders, "dense", **fields).load(0)
+        return len(task.train), len(task.evaluation)
+
+    train, evaluation = examples()
+    assert examples(stride=4)[1] == pytest.approx(2 * evaluation, rel=0.1)
+    assert examples(train_tokens=60)[0] < train == examples(train_tokens=0)[0]
+    assert examples(limit=2)[1] < evaluation
 
 
 def test_what_is_kept_of_the_dense_perplexity_falls_as_it_rises(folders: tuple[str, str]) -> None:
