@@ -112,8 +112,8 @@ class _Joined(nn.Module):
         first = projections[0]
         trained = any(each.weight.requires_grad for each in projections)
         self.sizes = [each.out_features for each in projections]
-        self.weight = nn.Parameter(torch.cat([each.weight for each in projections]), requires_grad=trained)
-        biases = [each.bias for each in projections if each.bias is not None]
+        self.weight = nn.Parameter(torch.cat([each.weight.detach() for each in projections]), requires_grad=trained)
+        biases = [each.bias.detach() for each in projections if each.bias is not None]
         self.bias = nn.Parameter(torch.cat(biases), requires_grad=trained) if first.bias is not None else None
         self.source: Tensor | None = None
         self.waiting: dict[int, Tensor] = {}
@@ -156,10 +156,14 @@ class _SumAndNorms(nn.Module):
         Whether its projection has no inputs.
     """
 
-    def __init__(self, block: nn.Module, *, closed: bool) -> None:
+    constant: Tensor | None
+    weights: nn.Parameter
+    biases: nn.Parameter
+
+    def __init__(self, block: Any, *, closed: bool) -> None:
         super().__init__()
-        self.dense = None if closed else block.dense
-        self.dropout = block.dropout
+        self.dense: nn.Module | None = None if closed else block.dense
+        self.dropout: nn.Module = block.dropout
         self.register_buffer("constant", block.dense.bias.detach() if closed and block.dense.bias is not None else None)
         norm = block.LayerNorm
         self.epsilon: float = norm.eps
