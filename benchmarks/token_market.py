@@ -6,8 +6,8 @@
 
 Models have random weights and read random tokens without padding; every layer but the first is for sale. Encoders
 (BERT's shape) clear a market in each sequence. Decoders (Llama's shape) post prices that were calibrated on the same
-kind of tokens, and read their prompt without a cache: as many tokens are taken through a layer as buy, or, with
-`room`, a fixed number of places, 1.1 times the capacity. `visible` says whether buyers see the keys and values of
+kind of tokens, and read a prompt into a new cache: as many tokens are taken through a layer as buy, or, with `room`, a
+fixed number of places, 1.1 times the capacity. `visible` says whether buyers see the keys and values of
 everyone or of buyers only.
 
 A mode is `eager`; `graph`, the eager kernels replayed as one CUDA graph, without the host's time; or `compiled`, by
@@ -96,7 +96,7 @@ def build(shape: Shape, device: str, dtype: torch.dtype) -> PreTrainedModel:
         if shape.kind == "bert":
             model = BertModel(BertConfig(**common), add_pooling_layer=False)
         else:
-            model = LlamaModel(LlamaConfig(**common, num_key_value_heads=shape.key_value_heads, use_cache=False))
+            model = LlamaModel(LlamaConfig(**common, num_key_value_heads=shape.key_value_heads))
     return model.to(dtype).eval()
 
 
