@@ -65,11 +65,12 @@ def streamline(model: PreTrainedModel) -> PreTrainedModel:
     # Sub-layers that nobody named would stand between the normalisations.
     all_named = len(architecture.stacks) == 1 and not getattr(model.config, "add_cross_attention", False)
     all_named = all_named and all(len(sublayers) == 2 for _, sublayers in layers)
+    cached = bool(getattr(model.config, "is_decoder", False))
     before: _SumAndNorms | None = None  # what the residual stream comes from
     for layer, sublayers in layers:
         for names in sublayers:
             _join_inputs(layer, names)
-            before = _sum_and_norm(layer, names, before if all_named else None)
+            before = _sum_and_norm(layer, names, before if all_named else None, cached=cached)
     model.save_pretrained = _Unsaved()
     return model
 
@@ -87,7 +88,9 @@ def _join_inputs(layer: nn.Module, names: SublayerNames) -> None:
         layer.set_submodule(name, _Part(joined, number))
 
 
-def _sum_and_norm(layer: nn.Module, names: SublayerNames, before: "_SumAndNorms | None") -> "_SumAndNorms | None":
+def _sum_and_norm(
+    layer: nn.Module, names: SublayerNames, before: "_SumAndNorms | None", *, cached: bool
+) -> "_SumAndNorms | None":
     """Make a sub-layer's sum and normalisation one step, or a part of the step before; give the one it is part of."""
     path = names.output.rpartition(".")[0]
     block = _find(layer, path) if path else None
@@ -98,6 +101,11 @@ def _sum_and_norm(layer: nn.Module, names: SublayerNames, before: "_SumAndNorms 
         # Nothing reads the input of a closed sub-layer but its own sum, so that may happen where the input is made.
         before.go_on(block.LayerNorm, block.dense.bias)
         layer.set_submodule(path, _PassOn())
+        if isinstance(names, Attention):
+            if not cached:  # otherwise it counts the tokens that the cache holds
+                layer.set_submodule(path.rpartition(".")[0], _PassOnAttention())
+        else:
+            layer.set_submodule(names.inputs[0].rpartition(".")[0], nn.Identity())
         return before
     mine = _SumAndNorms(block, closed=closed).train(block.training)
     layer.set_submodule(path, mine)
@@ -192,6 +200,13 @@ class _PassOn(nn.Module):
 
     def forward(self, nothing: Tensor, residual: Tensor) -> Tensor:
         return residual
+
+
+class _PassOnAttention(nn.Module):
+    """The same of a whole attention, which gives attention weights as well."""
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None]:
+        return hidden_states, None
 
 
 class _Unsaved:

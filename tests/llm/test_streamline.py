@@ -12,7 +12,7 @@ import torch
 from tests.llm.models import bert, bids_that_close, llama, logits_of, loss_of, random_bids
 from tests.llm.zoo import ZOO, batch_of
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import BertConfig, BertLMHeadModel, PreTrainedModel
 
 from walras.llm import (
     CouplingError,
@@ -78,6 +78,22 @@ def test_of_a_closed_sublayer_a_normalisation_is_left(name: str, layer: int, kin
     assert sum(len(step.weights) for step in steps) == 6
     # Behind a sub-layer that is open the closed ones are no step of their own; before all others there is none.
     assert len(steps) == 6 - (1 if kind else 2) + (layer == 0 and kind != "neuron_block")
+
+
+def test_a_bert_that_generates_keeps_its_cache() -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40}
+    model = BertLMHeadModel(BertConfig(vocab_size=50, is_decoder=True, pad_token_id=0, **sizes)).eval()
+    economy = economy_of(model)
+    exported = economy.export(bids_that_close(economy, layer=1))
+    lean = streamline(copy.deepcopy(exported))
+    start = torch.tensor([[5, 6, 7]])
+    given = [
+        each.generate(start, max_new_tokens=6, min_new_tokens=6, do_sample=False, use_cache=cached)
+        for each, cached in ((exported, False), (lean, True), (lean, False))
+    ]
+    assert torch.equal(given[0], given[1])
+    assert torch.equal(given[0], given[2])
 
 
 def test_constants_are_not_moved_past_sublayers_that_nobody_named() -> None:
