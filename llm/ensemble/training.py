@@ -32,7 +32,7 @@ __all__ = ["Teacher", "logits_of_members", "nats_of_members", "train_together"]
 # What the seeds' models say to a batch: numbers of examples (seeds, batch), and the batch -> logits, seeds first.
 Teacher = Callable[[NDArray[np.int64], dict[str, Tensor]], Tensor]
 
-MOST_TOKENS = 2**16  # of a forward pass in training, all members together: more of them are taken in parts
+MOST_TOKENS = 2**15  # of a forward pass in training, all members together: more of them are taken in parts
 MOST_LOGITS = 2**28  # likewise, where every token has logits of a vocabulary; in float32 they take 1 GiB
 SHORT = 128  # tokens up to which attention is of short texts
 CLIP = 1.0

@@ -40,6 +40,9 @@ def frontier(
     epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
+    search: Annotated[
+        float | None, typer.Option(help="Fraction of steps in which a method that learns whom to serve does so.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="First examples of each GLUE file, or so many windows, only.")
     ] = None,
@@ -83,6 +86,7 @@ def frontier(
         "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),
+        **({} if search is None else {"search": search}),
         "bf16": bf16,
         "compiled": compiled,
         **_length(task, steps or (None if epochs else chosen.get("steps")), epochs),
