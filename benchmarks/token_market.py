@@ -1,6 +1,6 @@
 """Time of a forward pass over long sequences when tokens buy their processing, beside the dense model.
 
-    python benchmarks/token_market.py
+    OMP_NUM_THREADS=1 python benchmarks/token_market.py --clock cpu
     python benchmarks/token_market.py --device cuda --out token_market.json
     python benchmarks/token_market.py --device cuda --models bert-base --modes compiled --seconds 300
 
@@ -15,7 +15,7 @@ torch's inductor (on CUDA with graphs). The last two need a number of places tha
 a quarter of a minute a variant and is done last; once `--seconds` have passed, what is left is skipped, and said to be.
 
 All variants of a model and mode take turns in one run, so that a change in the machine's speed meets all alike; times
-are medians, and the speed-up is the dense model's in the same mode over the variant's. FLOPs are those of the whole
+are medians (on a CPU that others use too: one thread, and the process's own seconds), and the speed-up is the dense model's in the same mode over the variant's. FLOPs are those of the whole
 model, in closed form, scores counted in full, as torch does, although causal kernels skip half of them; `reached` is
 the speed-up times the FLOPs ratio: 1 where time falls as FLOPs do.
 """
@@ -155,7 +155,9 @@ def runner(model: PreTrainedModel, tokens: torch.Tensor, mode: str) -> Callable[
     return lambda: compiled(input_ids=tokens)
 
 
-def measure(candidates: list[Variant], tokens: torch.Tensor, mode: str, turns: int, deadline: float) -> list[str]:
+def measure(
+    candidates: list[Variant], tokens: torch.Tensor, mode: str, options: argparse.Namespace, deadline: float
+) -> list[str]:
     """Time the variants in turns, and write what is found into them; give what was skipped, and why."""
     skipped: list[str] = []
     ready: list[tuple[Variant, Callable[[], object]]] = []
@@ -174,7 +176,12 @@ def measure(candidates: list[Variant], tokens: torch.Tensor, mode: str, turns: i
         longest = max(longest, time.perf_counter() - started)
     if not ready or ready[0][0].name != "dense":
         return skipped
-    times = measure_turns([run for _, run in ready], devices=[tokens.device] * len(ready), repeats=turns)
+    times = measure_turns(
+        [run for _, run in ready],
+        devices=[tokens.device] * len(ready),
+        repeats=options.turns,
+        clock=time.process_time if options.clock == "cpu" else None,
+    )
     for (each, _), latency in zip(ready, times, strict=True):
         speed_up = times[0].median / latency.median
         each.modes[mode] = {"ms": 1e3 * latency.median, "speed_up": speed_up, "reached": speed_up * each.flops}
@@ -207,6 +214,7 @@ def options_of_the_command() -> argparse.Namespace:
     parser.add_argument("--capacities", default="0.5,0.25")
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=150.0, help="start no further compilation after this")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: seconds of the process alone")
     parser.add_argument("--out", type=Path, help="write the rows to this JSON file")
     options = parser.parse_args()
     options.models = (options.models or BY_DEVICE[options.device]).split(",")
@@ -238,7 +246,7 @@ def main() -> None:
         shape = MODELS[name]
         rows = variants(shape, options.capacities, options.device, dtype)
         for mode in modes:
-            missed = measure(rows, tokens_of(shape, options.device, 0), mode, options.turns, deadline)
+            missed = measure(rows, tokens_of(shape, options.device, 0), mode, options, deadline)
             skipped += [f"{name}, {line}" for line in missed]
         printed(name, shape, [row for row in rows if row.modes], head)
         saved = results["models"].setdefault(name, {"shape": shape._asdict(), "rows": []})

@@ -149,7 +149,7 @@ class SkippingForward:
         self.hall.ledger.enter(self.number, WholePurchase(bids, taken, price), self._work(hidden, past, number))
         asked: dict[str, Any]
         if seen is not None and self._attends_by_place(masks):
-            asked = {"past_key_values": seen._replace(places=past + taken.inside)}
+            asked = {"past_key_values": seen._replace(places=past + taken.inside if past else taken.inside)}
         elif seen is not None:
             asked = {"past_key_values": seen, "attention_mask": masks.of_rows(taken.inside, past)}
         else:
@@ -188,9 +188,9 @@ class SkippingForward:
         """Gather, compute, and scatter into a copy of the hidden states."""
         sequences, tokens, features = hidden.shape
         rows = (taken.inside + last.starts()).flatten()
-        gathered = hidden.reshape(-1, features)[rows].view(sequences, taken.number, features)
+        gathered = hidden.reshape(-1, features).index_select(0, rows).view(sequences, taken.number, features)
         if named.get("position_embeddings") is not None:
-            named["position_embeddings"] = rows_of_positions(named["position_embeddings"], taken.inside)
+            named["position_embeddings"] = rows_of_positions(named["position_embeddings"], taken.inside, rows)
         named.pop("position_ids", None)  # rotary positions are gathered above, and attention needs no others
         processed = self._layer(gathered, named)
         if taken.bought is not None:
@@ -212,10 +212,10 @@ class SkippingForward:
         return work._replace(keys=places) if self.hall.visible == BUYERS and not past else work
 
 
-def rows_of_positions(positions: tuple[Tensor, Tensor], places: Tensor) -> tuple[Tensor, Tensor]:
-    """Give cosines and sines, each (sequences or 1, tokens, features), at `places` (sequences, places)."""
+def rows_of_positions(positions: tuple[Tensor, Tensor], inside: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Give cosines and sines, each (sequences or 1, tokens, features), at `inside` (sequences, places)."""
     cosines, sines = (
-        part[0][places] if len(part) == 1 else part.gather(1, places.unsqueeze(-1).expand(-1, -1, part.shape[-1]))
+        part.flatten(0, 1).index_select(0, inside.flatten() if len(part) == 1 else rows).view(*inside.shape, -1)
         for part in positions
     )
     return cosines, sines
