@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from walras.llm.tasks import LOWER_IS_BETTER
 from walras.simulations.evidence.methods import DENSE
@@ -53,6 +54,8 @@ def frontier_figures(tables: Tables) -> Mapping[str, Figure]:
         axis.set_ylabel(f"{metric} (lower is better)" if lower else metric)
         if lower:
             axis.set_yscale("log")  # what is kept of the dense score is a ratio
+            axis.yaxis.set_major_formatter(LogFormatter())
+            axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
         axis.set_title(str(task))
         axis.legend(frameon=False, fontsize=8, loc="upper right" if lower else "lower right")
     return {"frontier": figure}
