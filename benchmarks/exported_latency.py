@@ -87,7 +87,9 @@ class Part:
 
 def compile_layers(model: PreTrainedModel, mode: str) -> None:
     """Compile each layer on its own: layers of one shape are compiled once, also those of different models."""
-    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 2048
+    for limit in ("recompile_limit", "accumulated_recompile_limit"):  # all models run the same code
+        if hasattr(torch._dynamo.config, limit):
+            setattr(torch._dynamo.config, limit, 2048)
     structure = getattr(model.config, "walras", None)
     architecture = Architecture.from_dict(structure["architecture"]) if structure else architecture_of(model)
     for layer, _ in named_layers(model, architecture):
