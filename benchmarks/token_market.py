@@ -14,10 +14,11 @@ A mode is `eager`; `graph`, the eager kernels replayed as one CUDA graph, withou
 torch's inductor (on CUDA with graphs). The last two need a number of places that is known beforehand. Compiling takes
 a quarter of a minute a variant and is done last; once `--seconds` have passed, what is left is skipped, and said to be.
 
-All variants of a model and mode take turns in one run, so that a change in the machine's speed meets all alike; times
-are medians (on a CPU that others use too: one thread, and the process's own seconds), and the speed-up is the dense model's in the same mode over the variant's. FLOPs are those of the whole
-model, in closed form, scores counted in full, as torch does, although causal kernels skip half of them; `reached` is
-the speed-up times the FLOPs ratio: 1 where time falls as FLOPs do.
+All variants of a model and mode take turns in one run, so that a change in the machine's speed meets all alike. Times
+are medians (on a CPU that others use too: one thread, and the process's own seconds), and the speed-up is the dense
+model's in the same mode over the variant's. FLOPs are those of the whole model, in closed form, scores counted in full,
+as torch does, although causal kernels skip half of them; `reached` is the speed-up times the FLOPs ratio: 1 where time
+falls as FLOPs do.
 """
 
 import argparse
