@@ -15,7 +15,7 @@ from walras.llm.recovery import recover
 from walras.llm.resources import Flops, KeyValueCache, MeasuredLatency, Parameters, Resource
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.llm.site_latency import SiteLatency
-from walras.llm.streamline import streamline
+from walras.llm.streamlining import streamline
 from walras.llm.structure import EconomizedModel
 from walras.llm.trainer import EconomyTrainer
 from walras.llm.wealth import WealthDynamics

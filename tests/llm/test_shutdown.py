@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from walras.llm import CouplingError, EconomyConfig, ModelEconomy, Population, SequenceBids, SiteLatency, attach
 from walras.llm.latency import measure_latency
 from walras.llm.shutdown import seconds_used, shutdown_allocation
-from walras.llm.streamline import streamline
+from walras.llm.streamlining import streamline
 from walras.market import InvalidInputError
 
 

@@ -25,7 +25,7 @@ from walras.llm import (
 )
 from walras.llm.architectures import ARCHITECTURES
 from walras.llm.norms import sum_and_norms
-from walras.llm.streamline import _SumAndNorms
+from walras.llm.streamlining import _SumAndNorms
 
 POST_NORM = ("bert", "electra", "roberta")
 JOINED = sorted(set(ZOO) - {"gpt2", "modernbert"})  # those hold one projection already
