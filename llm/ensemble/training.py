@@ -27,7 +27,7 @@ from walras.llm.tasks.language import token_nats
 from walras.llm.training import EVALUATION_BATCH, TrainingSettings
 from walras.market import InvalidInputError
 
-__all__ = ["Teacher", "logits_of_members", "nats_of_members", "train_together"]
+__all__ = ["Teacher", "logits_of_members", "nats_of_members", "positions_of", "train_together"]
 
 # What the seeds' models say to a batch: numbers of examples (seeds, batch), and the batch -> logits, seeds first.
 Teacher = Callable[[NDArray[np.int64], dict[str, Tensor]], Tensor]
@@ -122,7 +122,7 @@ def _loss(
     inputs = {name: _for_members(column, len(numbers), stack.size, shares.lanes) for name, column in of_seeds.items()}
     longest = inputs["input_ids"].shape[1]
     with _precision(stack, settings), _attention(stack, longest):
-        outputs = forward(**inputs, **_positions(stack.model, inputs["input_ids"]))
+        outputs = forward(**inputs, **positions_of(stack.model, inputs["input_ids"]))
         loss = outputs.loss  # a mean over rows, and members have equally many
         if teacher is not None:
             with torch.no_grad():
@@ -202,7 +202,7 @@ def _scored(
             batch = {name: column for name, column in examples.batch(numbers).items() if name != "labels"}
             inputs = {name: _for_members(column, 1, stack.size, 1) for name, column in batch.items()}
             with torch.autocast(stack.model.device.type, torch.bfloat16, enabled=bf16):
-                found = stack.model(**inputs, **_positions(stack.model, inputs["input_ids"])).logits
+                found = stack.model(**inputs, **positions_of(stack.model, inputs["input_ids"])).logits
             yield numbers, found.unflatten(0, (stack.size, -1)).float()
             first += size
 
@@ -235,7 +235,7 @@ def _for_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor
     return wide.reshape(-1, *column.shape[1:])
 
 
-def _positions(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
+def positions_of(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
     """Positions of each row, where a model looks them up in a table: by itself it would look up one row for all."""
     if not _looks_positions_up(model):
         return {}

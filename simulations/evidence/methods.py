@@ -33,7 +33,7 @@ from walras.llm.ensemble import (
     served_by,
     train_together,
 )
-from walras.llm.ensemble.training import Teacher
+from walras.llm.ensemble.training import Teacher, positions_of
 from walras.llm.tasks import Task
 from walras.simulations.evidence.config import FrontierConfig
 
@@ -301,7 +301,8 @@ def _looked_up(logits: Tensor) -> Teacher:
 
 def _asked(stack: ModelStack, everyone: Tensor) -> Teacher:
     def teacher(numbers: NDArray[np.int64], batch: dict[str, Tensor]) -> Tensor:
-        return stack.model(**{name: column for name, column in batch.items() if name != "labels"}).logits
+        inputs = {name: column for name, column in batch.items() if name != "labels"}
+        return stack.model(**inputs, **positions_of(stack.model, inputs["input_ids"])).logits
 
     stack.economy.gate.given = _constant(everyone)
     stack.model.eval()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.llm.language_at_hand import byte_tokenizer, small_llama, write_wikitext
+from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 from typer.testing import CliRunner
 
 from walras.llm import EconomyConfig, attach
@@ -54,6 +55,16 @@ def test_every_method_runs_with_a_causal_model(folders: tuple[str, str], method:
     ratio = np.log2(scores["score"]) / bits  # bytes a word, of any model
     assert ratio.to_numpy() == pytest.approx(np.full(len(scores), ratio[0]))
     assert scores["spearman"].isna().all()
+
+
+def test_a_model_that_looks_positions_up_runs_too(folders: tuple[str, str], tmp_path: Path) -> None:
+    set_seed(0)
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 128, "n_positions": 64}
+    GPT2LMHeadModel(GPT2Config(vocab_size=257, bos_token_id=0, eos_token_id=0, **sizes)).save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    scores = cell((str(tmp_path), folders[1]), "elastic")
+    assert len(scores) == 4
+    assert np.isfinite(scores["score"]).all()
 
 
 def test_nats_of_members_are_those_of_each_model_alone(
