@@ -35,9 +35,13 @@ def fits(hidden: Tensor, head_dim: int = 0) -> bool:
     )
 
 
-@torch.library.custom_op("walras::token_bids", mutates_args=())
 def fused_bids(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Give `weight . LayerNorm(hidden) + bias`, float32, shape (...), from (..., features), (1, features) and (1,)."""
+    return torch.ops.walras.token_bids.default(hidden, weight, bias)  # the operator's Python wrapper takes its time
+
+
+@torch.library.custom_op("walras::token_bids", mutates_args=())
+def _bids(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     import triton
 
     from walras.llm.tokens.kernels import bids_kernel
@@ -62,12 +66,11 @@ def fused_bids(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return bids
 
 
-@fused_bids.register_fake
+@_bids.register_fake
 def _(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return hidden.new_empty(hidden.shape[:-1], dtype=torch.float32)
 
 
-@torch.library.custom_op("walras::attention_at", mutates_args=())
 def attention_at(queries: Tensor, keys: Tensor, values: Tensor, places: Tensor, scale: float) -> Tensor:
     """Attend to the keys up to each query's own.
 
@@ -87,6 +90,11 @@ def attention_at(queries: Tensor, keys: Tensor, values: Tensor, places: Tensor, 
     Tensor
         Shape (sequences, queries, heads, features of a head).
     """
+    return torch.ops.walras.attention_at.default(queries, keys, values, places, scale)
+
+
+@torch.library.custom_op("walras::attention_at", mutates_args=())
+def _attention(queries: Tensor, keys: Tensor, values: Tensor, places: Tensor, scale: float) -> Tensor:
     import triton
 
     from walras.llm.tokens.kernels import attention_kernel
@@ -125,7 +133,7 @@ def attention_at(queries: Tensor, keys: Tensor, values: Tensor, places: Tensor, 
     return out
 
 
-@attention_at.register_fake
+@_attention.register_fake
 def _(queries: Tensor, keys: Tensor, values: Tensor, places: Tensor, scale: float) -> Tensor:
     sequences, heads, number, head_dim = queries.shape
     return queries.new_empty((sequences, number, heads, head_dim))

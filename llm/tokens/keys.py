@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from walras.llm.architectures import Attention, Sublayer
 from walras.llm.tokens.fused import attention_at
 
 __all__ = ["BuyersOnly", "KeyValues", "QueriesOnly", "Seen", "parameters_of"]
+
+Path: TypeAlias = tuple[str, ...]
 
 
 class KeyValues:
@@ -27,15 +29,18 @@ class KeyValues:
         names = sublayer.names
         assert isinstance(names, Attention)
         self.layer = sublayer.module
-        self.pre_norm, self.module = names.pre_norm, names.module
-        self.query, self.key, self.value = names.inputs
-        self.output = names.output
+        # Parts are looked up in each pass, for others may replace them, and names are split beforehand.
+        self.pre_norm: Path | None = None if names.pre_norm is None else path(names.pre_norm)
+        self._module = path(names.module)
+        self._query, self._key, self._value = (path(name) for name in names.inputs)
+        # The projection of what is mixed, if attention itself applies it.
+        self.output: Path | None = path(names.output) if names.output.startswith(f"{names.module}.") else None
         self.heads, self.head_dim = sublayer.key_value_heads, sublayer.head_dim
 
     @property
     def attention(self) -> Any:
         """The module that owns the cache's layer number."""
-        return self.layer.get_submodule(self.module)
+        return part(self.layer, self._module)
 
     @property
     def number(self) -> int:
@@ -53,17 +58,17 @@ class KeyValues:
             Cosines and sines of rotary positions, shape (sequences, tokens, features of a head); None without them.
         """
         if self.pre_norm is not None:
-            hidden = self.layer.get_submodule(self.pre_norm)(hidden)
-        return self._heads(self.key, hidden, "k_norm", positions), self._heads(self.value, hidden, None, None)
+            hidden = part(self.layer, self.pre_norm)(hidden)
+        return self._heads(self._key, hidden, "k_norm", positions), self._heads(self._value, hidden, None, None)
 
     def queries(self, hidden: Tensor, positions: tuple[Tensor, Tensor] | None) -> Tensor:
         """Give queries, shape (sequences, heads, tokens, features of a head), from normalised hidden states."""
-        return self._heads(self.query, hidden, "q_norm", positions)
+        return self._heads(self._query, hidden, "q_norm", positions)
 
     def _heads(
-        self, projection: str, hidden: Tensor, norm: str | None, positions: tuple[Tensor, Tensor] | None
+        self, projection: Path, hidden: Tensor, norm: str | None, positions: tuple[Tensor, Tensor] | None
     ) -> Tensor:
-        projected = self.layer.get_submodule(projection)(hidden)
+        projected = part(self.layer, projection)(hidden)
         projected = projected.view(*hidden.shape[:-1], -1, self.head_dim)  # (sequences, tokens, heads, features)
         normalise = None if norm is None else getattr(self.attention, norm, None)
         heads = (projected if normalise is None else normalise(projected)).transpose(1, 2)
@@ -109,7 +114,6 @@ class QueriesOnly:
     def __init__(self, keys: KeyValues) -> None:
         self.keys = keys
         self.names = parameters_of(keys.attention)
-        self.output_inside = keys.output.startswith(f"{keys.module}.")
 
     def __call__(self, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
         """Attend."""
@@ -129,7 +133,7 @@ class QueriesOnly:
                 attention, queries, keys, values, mask, dropout=dropout, scaling=attention.scaling
             )
         mixed = mixed.flatten(-2).contiguous()  # (sequences, places, heads * features)
-        return self.keys.layer.get_submodule(self.keys.output)(mixed) if self.output_inside else mixed, weights
+        return mixed if self.keys.output is None else part(self.keys.layer, self.keys.output)(mixed), weights
 
     @staticmethod
     def _interface(attention: Any) -> Any:
@@ -182,6 +186,19 @@ class BuyersOnly:
             written.append(pick(torch.cat([mine, absent], dim=2), self.places))
         everyone = self.cache.update(*written, layer, *rest, **named)
         return everyone if self.sees_past else (keys, values)
+
+
+def path(name: str) -> Path:
+    """Split the name of a module within another."""
+    return tuple(name.split("."))
+
+
+def part(layer: nn.Module, names: Path) -> Any:
+    """Give a part of a layer; quicker than `get_submodule`."""
+    found: Any = layer
+    for name in names:
+        found = getattr(found, name)
+    return found
 
 
 def pick(features: Tensor, places: Tensor) -> Tensor:

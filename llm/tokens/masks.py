@@ -27,15 +27,15 @@ class Masks(NamedTuple):
         Whether a token sees only itself and those before it.
     plain
         Whether the model was told no more than which tokens are padding.
-    additive
-        Whether attention adds masks to scores and takes no boolean ones.
+    attention
+        What the mask is for: eager attention adds masks to scores, and takes no boolean ones.
     """
 
     asked: Any
     hidden: Tensor
     causal: bool
     plain: bool
-    additive: bool
+    attention: Any
 
     def of_rows(self, inside: Tensor, past: int) -> Tensor | None:
         """Mask those at `inside` (sequences, places) from all keys, `past` of them in the cache.
@@ -96,7 +96,7 @@ class Masks(NamedTuple):
 
     def _from(self, seen: Tensor) -> Tensor:
         """Give a boolean mask in the form that attention takes."""
-        if not self.additive:
+        if self.attention.config._attn_implementation != "eager":
             return seen
         dtype = self.hidden.dtype
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)

@@ -199,8 +199,7 @@ class SkippingForward:
         return written.view(sequences, tokens, features)
 
     def _masks(self, hidden: Tensor, named: dict[str, Any], last: Pass) -> Masks:
-        additive = self.keys.attention.config._attn_implementation == "eager"
-        return Masks(named.get("attention_mask"), hidden, self.hall.causal, last.batch.plain, additive)
+        return Masks(named.get("attention_mask"), hidden, self.hall.causal, last.batch.plain, self.keys.attention)
 
     def _attends_by_place(self, masks: Masks) -> bool:
         """Whether a kernel of our own can spare attention the mask that tells each buyer which keys come before it."""
