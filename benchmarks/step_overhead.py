@@ -2,6 +2,7 @@
 
     python benchmarks/step_overhead.py --out step_overhead.json
     python benchmarks/step_overhead.py --layers 2 --hidden 128 --batch 4 --tokens 32 --steps 5 --modes eager
+    python benchmarks/step_overhead.py --modes host --steps 200
 
 A step is forward, backward, clipping and AdamW, on random weights and random tokens, under bf16 autocast. The rows:
 
@@ -12,13 +13,19 @@ A step is forward, backward, clipping and AdamW, on random weights and random to
 The models take turns in one run, so that a change in the machine's speed meets all alike; medians and quartiles. The
 overhead is the median over turns of the time over the dense model's in the same turn, less 1. Compiled models are
 compiled by `torch.compile`, whose time is not counted in a step (and is most of this program's own).
+
+`host` is what an eager step asks of the host, and needs no GPU: the processor time of forward and backward, and the
+kernels that they launch, of a model with as many layers and agents that is so narrow that its work is next to nothing.
+The fused kernel that clears the market on a GPU is left out: what stands for it on a CPU is another algorithm. Gates
+scale features there, or weights, as they do on a GPU.
 """
 
 import argparse
+import contextlib
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +39,50 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from walras.llm import EconomyConfig, ElasticBudget, attach
 from walras.llm.callback import EconomyCallback
+from walras.market.operators import capacity
 
 BUDGETS = (1.0, 0.25, 0.6)
+# Of the model whose host's time is measured.
+NARROW, NARROW_HEADS = 24, 12
 TARGET = 0.05
+SUMS = ("aten::sum", "aten::mean")
+# Operations that touch no data.
+BOOKKEEPING = {
+    f"aten::{name}"
+    for name in [
+        "view",
+        "as_strided",
+        "detach",
+        "detach_",
+        "expand",
+        "transpose",
+        "permute",
+        "unsqueeze",
+        "squeeze",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "_unsafe_view",
+        "resize_",
+        "resolve_conj",
+        "resolve_neg",
+        "slice",
+        "reshape",
+        "t",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "alias",
+        "result_type",
+        "_reshape_alias",
+        "flatten",
+        "set_",
+        "narrow",
+        "select",
+        "to",
+        "lift_fresh",
+    ]
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +99,13 @@ class Variant:
 
     def step(self, batch: dict[str, torch.Tensor], labels: torch.Tensor) -> None:
         """Train for one step."""
+        self.backward(batch, labels)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def backward(self, batch: dict[str, torch.Tensor], labels: torch.Tensor) -> None:
+        """Find a step's gradients."""
         if self.market is not None:
             self.market.economy.set_temperature(0.5)
             self.market.open_lanes(self.budgets)
@@ -62,9 +117,6 @@ class Variant:
             with torch.autocast(labels.device.type, dtype=torch.bfloat16):
                 loss = self.run(**batch, labels=labels).loss
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
 
 
 def variant(options: argparse.Namespace, name: str, *, compiled: bool) -> Variant:
@@ -73,7 +125,7 @@ def variant(options: argparse.Namespace, name: str, *, compiled: bool) -> Varian
     config = BertConfig(
         num_hidden_layers=options.layers,
         hidden_size=options.hidden,
-        num_attention_heads=max(options.hidden // 64, 1),
+        num_attention_heads=options.heads or max(options.hidden // 64, 1),
         intermediate_size=4 * options.hidden,
         num_labels=2,
     )
@@ -81,8 +133,10 @@ def variant(options: argparse.Namespace, name: str, *, compiled: bool) -> Varian
         model = BertForSequenceClassification(config)
     model = model.to(options.device).train()
     market, budgets = None, ()
-    if name in ("market", "elastic"):
-        economy = attach(model, EconomyConfig(sequence_length=options.tokens))
+    if name.startswith(("market", "elastic")):
+        width = config.hidden_size // config.num_attention_heads
+        economy = attach(model, EconomyConfig(sequence_length=options.tokens, block_width=width))
+        economy.gate.folds = {"market, features": False, "market, weights": True}.get(name)
         economy.set_valuations(np.random.default_rng(0).standard_normal(len(economy.population)))
         market = economy.callback(ElasticBudget())
         budgets = BUDGETS if name == "elastic" else BUDGETS[-1:]
@@ -93,11 +147,7 @@ def variant(options: argparse.Namespace, name: str, *, compiled: bool) -> Varian
 
 def measure(variants: list[Variant], options: argparse.Namespace) -> np.ndarray:
     """Give seconds of each step, shape (steps, variants)."""
-    generator = torch.Generator().manual_seed(1)
-    shape = (options.batch, options.tokens)
-    ids = torch.randint(1000, 30000, shape, generator=generator).to(options.device)
-    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    labels = torch.randint(2, (options.batch,), generator=generator).to(options.device)
+    batch, labels = batch_of(options)
     seconds = np.empty((options.steps, len(variants)))
     for turn in range(-options.warm_up, options.steps):
         for number, one in enumerate(variants):
@@ -110,16 +160,89 @@ def measure(variants: list[Variant], options: argparse.Namespace) -> np.ndarray:
     return seconds
 
 
+def batch_of(options: argparse.Namespace) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Draw a batch of tokens, and labels."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (options.batch, options.tokens)
+    ids = torch.randint(1000, 30000, shape, generator=generator).to(options.device)
+    labels = torch.randint(2, (options.batch,), generator=generator).to(options.device)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, labels
+
+
 def synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
+def host_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure what a step asks of the host: processor time, and kernels."""
+    narrow = {"device": torch.device("cpu"), "hidden": NARROW, "heads": NARROW_HEADS, "batch": 1, "tokens": 4}
+    options = argparse.Namespace(**{**vars(options), **narrow})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with without_fused_kernel():
+        variants = [variant(options, name, compiled=False) for name in ("dense", "market, features", "market, weights")]
+        batch, labels = batch_of(options)
+        seconds = np.empty((options.steps, len(variants)))
+        for turn in range(-options.warm_up, options.steps):
+            for number, one in enumerate(variants):
+                started = time.process_time()
+                one.backward(batch, labels)
+                if turn >= 0:
+                    seconds[turn, number] = time.process_time() - started
+                one.optimizer.zero_grad()
+        rows = table_of("host", variants, seconds)
+        for row, one in zip(rows, variants, strict=True):
+            row["kernels"] = kernels_of(one, batch, labels)
+    torch.set_num_threads(threads)
+    return rows
+
+
+def kernels_of(one: Variant, batch: dict[str, torch.Tensor], labels: torch.Tensor) -> int:
+    """Count the operations of a step that work on data: those that call no other, views and allocations apart."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        one.backward(batch, labels)
+    one.optimizer.zero_grad()
+    count = 0
+    for event in profile.events():
+        is_leaf = event.name.startswith("aten::") and not any(
+            child.name.startswith("aten::") for child in event.cpu_children
+        )
+        # Sums, which fill what they add to, are kernels by themselves.
+        count += event.name in SUMS or (is_leaf and event.name not in BOOKKEEPING)
+    return count
+
+
+@contextlib.contextmanager
+def without_fused_kernel() -> Iterator[None]:
+    """Have the market's fused kernels, for the time being, give tensors of the right shapes at once."""
+
+    def forward(values: torch.Tensor, *others: Any) -> tuple[torch.Tensor, ...]:
+        supply = others[3]
+        return values.new_full(values.shape, 0.6), torch.zeros(supply.shape), torch.full(supply.shape, 0.6)
+
+    def backward(upstream: torch.Tensor, _: Any, allocation: torch.Tensor, *__: Any, **___: Any) -> tuple[Any, ...]:
+        return torch.zeros_like(allocation), None, allocation.new_zeros((*allocation.shape[:-1], 1)), None
+
+    before = capacity.fits, capacity.fused_forward, capacity.fused_backward
+    capacity.fits, capacity.fused_forward, capacity.fused_backward = lambda *_: True, forward, backward
+    try:
+        yield
+    finally:
+        capacity.fits, capacity.fused_forward, capacity.fused_backward = before
+
+
 def rows_of(options: argparse.Namespace, mode: str) -> list[dict[str, Any]]:
     """Measure one mode."""
+    if mode == "host":
+        return host_rows(options)
     names = ["dense x3", "elastic"] if mode == "elastic" else ["dense", "market"]
     variants = [variant(options, name, compiled=mode == "compiled") for name in names]
-    seconds = measure(variants, options)
+    return table_of(mode, variants, measure(variants, options))
+
+
+def table_of(mode: str, variants: list[Variant], seconds: np.ndarray) -> list[dict[str, Any]]:
+    """Give a row per variant of seconds of each step, shape (steps, variants); the first is the reference."""
     rows = []
     for number, one in enumerate(variants):
         reference = seconds[:, 0]
@@ -153,6 +276,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=4)
     parser.add_argument("--modes", default="eager,elastic,compiled")
     parser.add_argument("--out", type=Path)
+    parser.set_defaults(heads=None)
     options = parser.parse_args()
     started = time.perf_counter()
     name = (
@@ -185,12 +309,14 @@ def main() -> None:
 def show(rows: list[dict[str, Any]], title: str) -> None:
     """Print the rows of one mode."""
     table = Table(title=title)
-    for column in ("mode", "model", "agents", "ms (quartiles)", "over dense"):
+    counted = any("kernels" in row for row in rows)
+    for column in ("mode", "model", "agents", "ms (quartiles)", "over dense", *(("kernels",) if counted else ())):
         table.add_column(column, justify="left" if column in ("mode", "model") else "right")
     for row in rows:
         quartiles = f"{row['median_ms']:.2f} ({row['lower_quartile_ms']:.2f}-{row['upper_quartile_ms']:.2f})"
         over = "" if row["model"].startswith("dense") else f"{row['overhead']:+.1%}"
-        table.add_row(row["mode"], row["model"], str(row["agents"] or ""), quartiles, over)
+        kernels = (str(row["kernels"]),) if counted else ()
+        table.add_row(row["mode"], row["model"], str(row["agents"] or ""), quartiles, over, *kernels)
     console = Console()
     console.print(table)
     console.file.flush()

@@ -18,9 +18,10 @@ from walras.llm.bidders import Bidder, pooled_embeddings
 from walras.llm.callback import EconomyCallback
 from walras.llm.config import EconomyConfig, checked_budget
 from walras.llm.errors import CouplingError
+from walras.llm.folding import Folding
 from walras.llm.gate import MarketGate
 from walras.llm.guards import GATE_NAME, SaveGated, require_attachable
-from walras.llm.hooks import AddLevy, ClearMarket, ScaleFeatures, ScaleOutput
+from walras.llm.hooks import AddLevy, ClearMarket, RestoreWeight, ScaleFeatures, ScaleOutput
 from walras.llm.importance import first_order_valuations
 from walras.llm.population import Population
 from walras.llm.resources import RESOURCES, amounts_of
@@ -112,17 +113,22 @@ class ModelEconomy:
         reads_input = self.gate.bidder is not None
         entries = (self.model.base_model,) if reads_input else entry_points(self.model, architecture)
         sublayers = sublayers_of(self.model, architecture)
-        clear = ClearMarket(self.gate, sublayers[self.population.sites[0].sublayer].output)
+        sites = self.population.sites
+        outputs = [sublayers[site.sublayer].output for site in sites]
+        folds = all(map(Folding.possible, sites, outputs))
+        clear = ClearMarket(self.gate, outputs[0], Folding(sites, outputs) if folds else None)
         hooks = [module.register_forward_pre_hook(clear, with_kwargs=True) for module in entries]
         if self.gate.is_priced:
             hooks.append(self.model.register_forward_hook(AddLevy(self.gate), with_kwargs=True))
-        for number, site in enumerate(self.population.sites):
-            sublayer, scale = sublayers[site.sublayer], ScaleFeatures(self.gate, number)
-            if site.is_whole and sublayer.post_norm is not None:
+        for number, (site, output) in enumerate(zip(sites, outputs, strict=True)):
+            scale, post_norm = ScaleFeatures(self.gate, number), sublayers[site.sublayer].post_norm
+            if site.is_whole and post_norm is not None:
                 # One share for all features would be normalised away: it scales what joins the residual stream.
-                hooks.append(sublayer.post_norm.register_forward_hook(ScaleOutput(scale)))
-            else:
-                hooks.append(sublayer.output.register_forward_pre_hook(scale))
+                hooks.append(post_norm.register_forward_hook(ScaleOutput(scale)))
+                continue
+            hooks.append(output.register_forward_pre_hook(scale))
+            if folds:
+                hooks.append(output.register_forward_hook(RestoreWeight(self.gate), always_call=True))
         return hooks
 
     def detach(self) -> PreTrainedModel:
@@ -401,6 +407,7 @@ class ModelEconomy:
                 module._forward_pre_hooks_with_kwargs.pop(hook.id, None)
                 module._forward_hooks_with_kwargs.pop(hook.id, None)
                 module._forward_hooks.pop(hook.id, None)
+                module._forward_hooks_always_called.pop(hook.id, None)
         return shrink(exported, structure_of(self.population, open_agents)).eval()
 
     def _rounded_allocation(self, served: NDArray[np.bool_], budget: float | None, multiple: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from walras.llm.bidders import Bidder
-from walras.llm.capped import CappedMarket, capped_gates
+from walras.llm.capped import CappedMarket, clear_capped
 from walras.llm.config import EconomyConfig
 from walras.llm.incentives import GroupTax, group_of_agents
 from walras.llm.limits import ResourceLimits
@@ -36,6 +36,8 @@ class Outcome:
         Tensors whose gradients are the derivatives in budgets, and in the shares of a pass in mode `"open"`.
     factors
         Of each site's features.
+    weights
+        Of each site's projection, with its gates; None where features are scaled instead.
     """
 
     clearing: OperatorClearing | None = None
@@ -44,6 +46,7 @@ class Outcome:
     supply: Tensor | None = None
     open: Tensor | None = None
     factors: Sequence[Tensor] | None = None
+    weights: Sequence[Tensor] | None = None
 
 
 class MarketGate(nn.Module):
@@ -86,6 +89,9 @@ class MarketGate(nn.Module):
         Budgets of several models side by side in one soft forward pass, shape (lanes,), in place of `budget`; the
         batch holds as many equal parts, one behind the other. None outside of such a pass. If it requires a gradient,
         it collects the derivative of the loss in each budget.
+    folds
+        Whether gates of one budget are folded into the weights that read the features, in training and where that
+        can be (`walras.llm.folding`); None for wherever it is quicker.
     given
         Called once a forward pass for shares from elsewhere, shape (n,) or (lanes, n), in place of the market's: other
         methods' gates. None for the market.
@@ -129,10 +135,11 @@ class MarketGate(nn.Module):
         self._limits_by_temperature = isinstance(mechanism.demand, LogitDemand)
         self._rule = LOGIT if isinstance(mechanism.demand, LogitDemand) else LINEAR
         has_one_price = self.marketplace.is_one and self.limits is None and not self.is_priced
-        self._is_capped = has_one_price and self.purse is None and self.spread.is_even
+        self._is_capped = has_one_price and self.purse is None
         self.levies_itself = True
         self.mode: str | None = None
         self.lanes: Tensor | None = None
+        self.folds: bool | None = None
         self.given: Callable[[], Tensor] | None = None
         self.observed: Tensor | None = None
         self.outcome = Outcome()
@@ -196,18 +203,16 @@ class MarketGate(nn.Module):
         cap = isinstance(supply, FixedSupply) and not supply.free_disposal
         return not cap or self.marketplace.has_taxes or self.group_tax is not None
 
-    def clear(self, pooled: Tensor | None = None, dtype: torch.dtype | None = None) -> OperatorClearing:
+    def clear(self, pooled: Tensor | None = None) -> OperatorClearing:
         """Clear the market at the present budget and remember the outcome for the gates of this forward pass.
 
         Parameters
         ----------
         pooled
             What the bidder reads, shape (sequences, features); None for bids that do not depend on sequences.
-        dtype
-            Of the features that are to be scaled, if known: factors may then be made in the same step.
         """
         now = self.outcome
-        now.supply = now.open = now.factors = now.prices = now.levy = None
+        now.supply = now.open = now.factors = now.weights = now.prices = now.levy = None
         if self.given is not None:
             shares = self.given()
             sold = (shares.detach() * self.costs).sum(-1)
@@ -220,13 +225,13 @@ class MarketGate(nn.Module):
             shares = now.open + 0.0 * self._all_parameters()
             now.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
         elif self.is_soft:
-            now.clearing = self._clear_softly(pooled, dtype)
+            now.clearing = self._clear_softly(pooled)
         else:
             with torch.no_grad():
                 now.clearing = self._summarised(self.serve(self.budget, pooled=pooled), 1)
         return now.clearing
 
-    def _clear_softly(self, pooled: Tensor | None, dtype: torch.dtype | None) -> OperatorClearing:
+    def _clear_softly(self, pooled: Tensor | None) -> OperatorClearing:
         supply = level = self.budget if self.lanes is None else self.lanes
         if supply.requires_grad:
             self.outcome.supply = supply
@@ -236,9 +241,9 @@ class MarketGate(nn.Module):
             level = self.outcome.supply = level.detach().clone().requires_grad_(torch.is_grad_enabled())
         temperature, costs = self.temperature.float(), self.costs_single
         is_watched = torch.compiler.is_compiling() or transforms_are_active()
-        if self._is_capped and pooled is None and dtype is not None and not is_watched:
-            market = CappedMarket(costs, temperature, self._rule, self.valuation_gain, self.spread)
-            clearing, self.outcome.factors = capped_gates(self.raw_valuations, level, market, dtype)
+        if self._is_capped and pooled is None and not is_watched:
+            market = CappedMarket(costs, temperature, self._rule, self.valuation_gain)
+            clearing = clear_capped(self.raw_valuations, level, market)
             self.outcome.prices = clearing.price.unsqueeze(-1)
             return clearing
         level = _of_one_lane(level).float()

@@ -5,7 +5,6 @@ their launches, not their work, would be most of what a market costs in training
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -41,22 +40,6 @@ class Spread(nn.Module):
             features = [width * len(population.sites[number].widths) for number in numbers]
             self.groups.append((width, numbers, features, agents == list(range(len(population)))))
             self.register_buffer(f"agents_{width}", torch.tensor(agents), persistent=False)
-
-    @property
-    def is_even(self) -> bool:
-        """Whether all agents own equally many features, so that one view of all features has them in rows."""
-        return not self.mixed and len(self.groups) == 1
-
-    def gathered(self, gradients: Sequence[Tensor | None]) -> Tensor:
-        """Give the gradient in shares (..., n), float32, of the gradients in each site's factors; for even ones."""
-        width, _, features, _ = self.groups[0]
-        like = next(gradient for gradient in gradients if gradient is not None)
-        known = [
-            like.new_zeros((*like.shape[:-1], size)) if gradient is None else gradient
-            for gradient, size in zip(gradients, features, strict=True)
-        ]
-        wide = torch.cat(known, -1)  # (..., agents * width)
-        return wide.view(*wide.shape[:-1], -1, width).sum(-1, dtype=torch.float32)
 
     def forward(self, shares: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
         """Give the factors of each site's features, shape (..., features), of shares (..., n).
