@@ -17,7 +17,7 @@ from walras.llm.resources import is_causal
 from walras.llm.tokens.config import TokenConfig, checked_capacities
 from walras.llm.tokens.costs import LayerCosts, costs_frame
 from walras.llm.tokens.hall import MARKETS_NAME, ReadTokens, TokenMarkets, pooled
-from walras.llm.tokens.keys import KeyValues, QueriesOnly
+from walras.llm.tokens.keys import KeyValues
 from walras.llm.tokens.ledger import Recording
 from walras.llm.tokens.market import HARD, OPEN, SOFT
 from walras.llm.tokens.report import TokenReport, counted
@@ -99,7 +99,7 @@ class TokenEconomy:
             attention = layers[number][0]
             forward = SkippingForward(attention.module, number, index, market, KeyValues(attention), self.markets)
             attention.module.forward = forward
-            forward.keys.attention.forward = QueriesOnly(forward.keys)
+            forward.keys.put_stand_ins()
         self._hook = model.base_model.register_forward_pre_hook(
             ReadTokens(self.markets, model.base_model), with_kwargs=True
         )
@@ -113,7 +113,7 @@ class TokenEconomy:
         for layer in self._layers:
             forward = layer.forward
             assert isinstance(forward, SkippingForward)
-            del forward.keys.attention.forward
+            forward.keys.take_stand_ins()
             del layer.forward
         delattr(self.model, MARKETS_NAME)
         SaveWithMarket.take(self.model)

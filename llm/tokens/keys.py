@@ -11,7 +11,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from walras.llm.architectures import Attention, Sublayer
 from walras.llm.tokens.fused import attention_at
 
-__all__ = ["BuyersOnly", "KeyValues", "QueriesOnly", "Seen", "parameters_of"]
+__all__ = ["BuyersOnly", "KeyValues", "Seen", "parameters_of"]
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -47,18 +47,20 @@ class KeyValues:
         """The layer's number in a cache."""
         return int(self.attention.layer_idx)
 
+    def normalised(self, hidden: Tensor) -> Tensor:
+        """Give what attention reads of hidden states before the layer, shape (sequences, tokens, features)."""
+        return hidden if self.pre_norm is None else part(self.layer, self.pre_norm)(hidden)
+
     def __call__(self, hidden: Tensor, positions: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Give keys and values, shape (sequences, heads, tokens, features of a head).
 
         Parameters
         ----------
         hidden
-            Hidden states before the layer, shape (sequences, tokens, features).
+            Normalised hidden states, shape (sequences, tokens, features).
         positions
             Cosines and sines of rotary positions, shape (sequences, tokens, features of a head); None without them.
         """
-        if self.pre_norm is not None:
-            hidden = part(self.layer, self.pre_norm)(hidden)
         return self._heads(self._key, hidden, "k_norm", positions), self._heads(self._value, hidden, None, None)
 
     def queries(self, hidden: Tensor, positions: tuple[Tensor, Tensor] | None) -> Tensor:
@@ -74,8 +76,28 @@ class KeyValues:
         heads = (projected if normalise is None else normalise(projected)).transpose(1, 2)
         if positions is None:
             return heads
-        rotate = sys.modules[type(self.attention).__module__].apply_rotary_pos_emb
-        return rotate(heads, heads[:, :0], *positions)[0]
+        # As `apply_rotary_pos_emb` does to queries and keys together.
+        cosines, sines = (part.unsqueeze(1) for part in positions)
+        rotate_half = sys.modules[type(self.attention).__module__].rotate_half
+        return heads * cosines + rotate_half(heads) * sines
+
+    def put_stand_ins(self) -> None:
+        """Let attention take keys and values that are there, and normalised hidden states likewise."""
+        self.attention.forward = QueriesOnly(self)
+        if self.pre_norm is not None:
+            norm = part(self.layer, self.pre_norm)
+            norm.forward = NormalisedBefore(norm)
+
+    def take_stand_ins(self) -> None:
+        """Give both their own back."""
+        del self.attention.forward
+        if self.pre_norm is not None:
+            del part(self.layer, self.pre_norm).forward
+
+    def give_rows(self, normalised: Tensor) -> None:
+        """Let the next normalisation before attention give these, shape (sequences, places, features)."""
+        assert self.pre_norm is not None
+        part(self.layer, self.pre_norm).forward.given = normalised
 
     def nothing(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Give keys and values of absent tokens: zeros."""
@@ -92,6 +114,8 @@ class Seen(NamedTuple):
     ----------
     keys, values
         Shape (sequences, heads, tokens, features of a head), in the order of the text.
+    normalised
+        What attention reads of all tokens, shape (sequences, tokens, features).
     places
         Where each query stands among them, shape (sequences, queries), if it sees those up to its own and attention is
         to see to that without a mask; else None.
@@ -99,7 +123,27 @@ class Seen(NamedTuple):
 
     keys: Tensor
     values: Tensor
+    normalised: Tensor
     places: Tensor | None = None
+
+
+class NormalisedBefore:
+    """Stands for the `forward` of the normalisation before attention: gives once what was computed for all tokens.
+
+    Parameters
+    ----------
+    norm
+        The module.
+    """
+
+    def __init__(self, norm: nn.Module) -> None:
+        self.norm = norm
+        self.given: Tensor | None = None
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Normalise, or give the rows that wait here."""
+        given, self.given = self.given, None
+        return type(self.norm).forward(self.norm, hidden) if given is None else given
 
 
 class QueriesOnly:

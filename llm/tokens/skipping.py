@@ -117,7 +117,7 @@ class SkippingForward:
             return hidden
         if self.hall.visible == EVERYONE:
             asked = {
-                "past_key_values": Seen(*self.keys(hidden, named.get("position_embeddings"))),
+                "past_key_values": self._everyone(hidden, named, 0),
                 "attention_mask": masks.of_rows(taken.inside, 0),
             }
         else:
@@ -165,14 +165,15 @@ class SkippingForward:
 
     def _everyone(self, hidden: Tensor, named: dict[str, Any], past: int) -> Seen:
         """Give the keys and values of all tokens, and write them into the cache."""
-        keys, values = self.keys(hidden, named.get("position_embeddings"))
+        normalised = self.keys.normalised(hidden)
+        keys, values = self.keys(normalised, named.get("position_embeddings"))
         cache = named.get("past_key_values")
         if cache is None:
-            return Seen(keys, values)
+            return Seen(keys, values, normalised)
         keys, values = cache.update(keys, values, self.keys.number)
         # A static cache gives more than it holds.
         length = past + hidden.shape[1] if named.get("attention_mask") is None else None
-        return Seen(keys[:, :, :length], values[:, :, :length])
+        return Seen(keys[:, :, :length], values[:, :, :length], normalised)
 
     def _present(self, cache: Any, queue: Queue, past: int) -> Tensor:
         """Say which keys of a cache, and of those that join it, are there; shape (sequences, keys)."""
@@ -191,6 +192,9 @@ class SkippingForward:
         gathered = hidden.reshape(-1, features).index_select(0, rows).view(sequences, taken.number, features)
         if named.get("position_embeddings") is not None:
             named["position_embeddings"] = rows_of_positions(named["position_embeddings"], taken.inside, rows)
+        seen = named.get("past_key_values")
+        if isinstance(seen, Seen) and self.keys.pre_norm is not None:
+            self.keys.give_rows(seen.normalised.reshape(-1, features).index_select(0, rows).view(gathered.shape))
         named.pop("position_ids", None)  # rotary positions are gathered above, and attention needs no others
         processed = self._layer(gathered, named)
         if taken.bought is not None:

@@ -61,6 +61,7 @@ def test_detached_equals_the_base_bit_for_bit(name: str) -> None:
     assert torch.equal(logits_of(model, batch), base)
     assert not model.base_model._forward_pre_hooks
     assert "save_pretrained" not in model.__dict__
+    assert not any("forward" in module.__dict__ for module in model.modules())
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
