@@ -3,6 +3,6 @@
 from walras.simulations.evidence.config import FrontierConfig
 from walras.simulations.evidence.experiment import EXPERIMENT
 from walras.simulations.evidence.methods import METHODS
-from walras.simulations.evidence.table import frontier_summary
+from walras.simulations.evidence.table import frontier_summary, leads
 
-__all__ = ["EXPERIMENT", "METHODS", "FrontierConfig", "frontier_summary"]
+__all__ = ["EXPERIMENT", "METHODS", "FrontierConfig", "frontier_summary", "leads"]

@@ -2,60 +2,81 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from walras.llm.tasks import LOWER_IS_BETTER
 from walras.simulations.evidence.methods import DENSE
-from walras.simulations.evidence.table import frontier_summary
+from walras.simulations.evidence.table import OURS, frontier_summary
 from walras.simulations.experiments.experiment import Tables
 from walras.simulations.plot_style import PALETTE, panels
 
 __all__ = ["frontier_figures"]
 
-_OURS = ("elastic", "market")
 _MARKERS = "osD^vPX<>*"
+_NEAR = (0.9, 1.03)  # of the dense score: where the better methods are told apart
 
 
 def frontier_figures(tables: Tables) -> Mapping[str, Figure]:
-    """Give `frontier`: score against the FLOPs of real tokens, a line per method, with 95 % intervals over seeds."""
+    """Give `frontier`: score against the FLOPs of real tokens, a line per method, with 95 % intervals over seeds.
+
+    Two panels for each task: all of it, and the scores near the dense model's.
+    """
     scores = tables["scores"]
-    figure, axes = panels(scores["task"].nunique(), height=4.4)
-    for axis, (task, rows) in zip(axes, scores.groupby("task", sort=False), strict=True):
-        summary = frontier_summary(rows)
-        dense = summary[summary["method"] == DENSE]
-        reference = float(dense["score"].iloc[0] if len(dense) else rows["dense_score"].mean())
-        axis.axhline(
-            reference,
-            color="black",
-            linewidth=1.0,
-            linestyle="--",
-            label="dense, as many steps" if len(dense) else "dense",
-        )
-        methods = [method for method in summary["method"].unique() if method != DENSE]
-        for number, method in enumerate(sorted(methods, key=lambda name: name not in _OURS)):
-            line = summary[summary["method"] == method].sort_values("real_flops_ratio")
-            axis.errorbar(
-                line["real_flops_ratio"],
-                line["score"],
-                yerr=line["half_width"].fillna(0.0),
-                marker=_MARKERS[number % len(_MARKERS)],
-                color=PALETTE[number % len(PALETTE)],
-                linestyle="-" if method in _OURS else ":",
-                linewidth=1.8 if method in _OURS else 1.2,
-                markersize=5,
-                capsize=2,
-                label=method,
-            )
-        axis.set_xlim(0.0, 1.05)
-        axis.set_xlabel("FLOPs of real tokens, fraction of the dense model's")
+    figure, axes = panels(2 * scores["task"].nunique(), width=12.0, height=4.6)
+    handles, labels = [], []
+    for number, (task, rows) in enumerate(scores.groupby("task", sort=False)):
+        whole, near = axes[2 * number : 2 * number + 2]
         metric = str(rows["metric"].iloc[0])
+        reference = _lines(whole, rows, metric)
+        _lines(near, rows, metric)
         lower = metric in LOWER_IS_BETTER
-        axis.set_ylabel(f"{metric} (lower is better)" if lower else metric)
-        if lower:
-            axis.set_yscale("log")  # what is kept of the dense score is a ratio
-            axis.yaxis.set_major_formatter(LogFormatter())
-            axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
-        axis.set_title(str(task))
-        axis.legend(frameon=False, fontsize=8, loc="upper right" if lower else "lower right")
+        near.set_ylim(*sorted(reference / share if lower else reference * share for share in _NEAR))
+        means = frontier_summary(rows)["score"]
+        room = 0.08 * (max(means.max(), reference) - min(means.min(), reference)) + 1e-3
+        whole.set_ylim(means.min() - room, max(means.max(), reference) + room)  # intervals may be far longer
+        whole.set_title(str(task))
+        near.set_title(f"{task}, near the dense model")
+        handles, labels = whole.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
     return {"frontier": figure}
+
+
+def _lines(axis: Axes, rows: pd.DataFrame, metric: str) -> float:
+    """Draw all methods, and give the dense score."""
+    summary = frontier_summary(rows)
+    dense = summary[summary["method"] == DENSE]
+    reference = float(dense["score"].iloc[0] if len(dense) else rows["dense_score"].mean())
+    label = "dense, as many steps" if len(dense) else "dense"
+    axis.axhline(reference, color="black", linewidth=1.0, linestyle="--", label=label)
+    methods = [method for method in summary["method"].unique() if method != DENSE]
+    others = [method for method in methods if method not in OURS]
+    for number, method in enumerate([*sorted(set(methods) & set(OURS)), *others]):
+        line = summary[summary["method"] == method].sort_values("real_flops_ratio")
+        ours = method in OURS
+        axis.errorbar(
+            line["real_flops_ratio"],
+            line["score"],
+            yerr=line["half_width"].fillna(0.0),
+            marker=_MARKERS[number % len(_MARKERS)],
+            color=PALETTE[OURS.index(method)] if ours else colormaps["tab10"](others.index(method) % 10),
+            linestyle="-" if ours else ":",
+            linewidth=2.2 if ours else 1.2,
+            zorder=3 if ours else 2,
+            markersize=5,
+            capsize=2,
+            elinewidth=0.8,
+            label=method,
+        )
+    axis.set_xlim(0.0, 1.05)
+    axis.set_xlabel("FLOPs of real tokens, fraction of dense")
+    lower = metric in LOWER_IS_BETTER
+    axis.set_ylabel(f"{metric} (lower is better)" if lower else metric)
+    if lower:
+        axis.set_yscale("log")  # what is kept of the dense score is a ratio
+        axis.yaxis.set_major_formatter(LogFormatter())
+        axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
+    return reference

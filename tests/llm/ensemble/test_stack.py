@@ -10,11 +10,15 @@ from transformers import GPT2Config, GPT2ForSequenceClassification, LlamaConfig,
 
 from walras.llm import AnnealedBudget, Distillation, EconomyConfig, ElasticBudget, WealthDynamics, attach
 from walras.llm.baselines.gradients import given_shares
+from walras.llm.baselines.hard_concrete import HardConcreteGates
+from walras.llm.baselines.movement import MovementScores
 from walras.llm.ensemble import (
     ElasticShares,
     GivenShares,
+    HardConcreteShares,
     MarketShares,
     ModelStack,
+    MovementShares,
     TensorExamples,
     aligned_batches,
     logits_of_members,
@@ -77,47 +81,60 @@ def test_each_part_of_a_batch_meets_its_own_member_and_gates(make: Callable[[int
         torch.testing.assert_close(together[2 * number : 2 * number + 2], alone, atol=1e-5, rtol=1e-4)
 
 
+WHOLE = TrainingSettings(steps=5, learning_rate=1e-3, batch_size=64, seed=3)  # one batch: all of the task's 64
+
+
+def taught_by(teacher: PreTrainedModel, examples: TensorExamples) -> Callable[..., torch.Tensor]:
+    stack = ModelStack([teacher])
+    logits = logits_of_members(stack, examples, np.ones((1, len(stack.economy.population)), dtype=bool))
+    return lambda numbers, _: torch.from_numpy(logits[0, numbers[0]])
+
+
+def assert_equal_weights(stack: ModelStack, alone: PreTrainedModel) -> None:
+    for name, weight in weights_of(stack.write_member(0, bert(9))).items():
+        torch.testing.assert_close(weight, weights_of(alone)[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
 def test_a_stack_of_one_trains_as_the_trainer_does(task: Task) -> None:
-    settings = TrainingSettings(steps=5, learning_rate=1e-3, batch_size=8, by_length=True, seed=3)
     teacher, alone = bert(5), bert(0)
     stack = ModelStack([alone])
     served = np.random.default_rng(0).uniform(size=(1, len(stack.economy.population))) < 0.6
     examples = TensorExamples(task.train, task.collate)
-    taught = torch.from_numpy(
-        logits_of_members(ModelStack([teacher]), examples, np.ones_like(served))  # (1, examples, classes)
-    )
-    train_together(
-        stack,
-        examples,
-        settings,
-        seeds=[3],
-        shares=GivenShares(stack, served),
-        teacher=lambda numbers, _: taught[0, numbers[0]],
-    )
+    shares = GivenShares(stack, served)
+    train_together(stack, examples, WHOLE, seeds=[3], shares=shares, teacher=taught_by(teacher, examples))
     economy = attach(alone)
-    # The order of its batches is the only thing in which the Trainer's differs.
-    numbers = [
-        row for batch, _ in zip(aligned_batches(examples.lengths, 8, [3]), range(5), strict=False) for row in batch[0]
-    ]
-    in_order = Task(**{**task.__dict__, "train": type(task.train)([task.train.rows[number] for number in numbers])})
-    fixed = TrainingSettings(**{**settings.__dict__, "by_length": False})
     with given_shares(economy, lambda: torch.from_numpy(served[0]).float()):
-        _train_in_order(alone, in_order, fixed, teacher)
-    for name, weight in weights_of(stack.write_member(0, bert(9))).items():
-        torch.testing.assert_close(weight, weights_of(alone)[name], atol=2e-5, rtol=1e-3, msg=name)
+        fine_tune(alone, task, WHOLE, teacher=teacher)
+    assert_equal_weights(stack, alone)
 
 
-def _train_in_order(model: PreTrainedModel, task: Task, settings: TrainingSettings, teacher: PreTrainedModel) -> None:
-    from torch.utils.data import SequentialSampler
+def test_movement_scores_are_those_of_the_trainer(task: Task) -> None:
+    alone = bert(0)
+    stack, schedule = ModelStack([alone]), AnnealedBudget(0.4, warm_up=0.1, reached=0.8)
+    shares = MovementShares(stack, [schedule])
+    train_together(stack, TensorExamples(task.train, task.collate), WHOLE, seeds=[3], shares=shares)
+    economy = attach(alone)
+    scores = MovementScores(economy, schedule)
+    with given_shares(economy, scores.shares):
+        fine_tune(alone, task, WHOLE, callbacks=[scores])
+    np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=1e-2)
+    assert_equal_weights(stack, alone)
 
-    import walras.llm.training as training
 
-    by_length = training._buckets
-    training._buckets = lambda task, _: SequentialSampler(task.train)
-    try:
-        fine_tune(model, task, TrainingSettings(**{**settings.__dict__, "by_length": True}), teacher=teacher)
-    finally:
-        training._buckets = by_length
+def test_hard_concrete_gates_are_those_of_the_trainer(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand_like", lambda tensor: torch.full_like(tensor, 0.4))
+    alone = bert(0)
+    stack = ModelStack([alone])
+    shares = HardConcreteShares(stack, [0.3], learning_rate=WHOLE.learning_rate, steps=WHOLE.steps)
+    train_together(stack, TensorExamples(task.train, task.collate), WHOLE, seeds=[3], shares=shares)
+    economy = attach(alone)
+    gates = HardConcreteGates(economy, 0.3)
+    with given_shares(economy, gates.shares):
+        fine_tune(alone, task, WHOLE, penalty=gates.penalty, callbacks=[gates])
+    np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=1e-2)
+    assert float(shares.linear) == pytest.approx(gates.linear, abs=1e-3)
+    assert float(shares.quadratic) == pytest.approx(gates.quadratic, abs=1e-3)
+    assert_equal_weights(stack, alone)
 
 
 def run(models: list[PreTrainedModel], seeds: list[int], budgets: list[float], task: Task, **others: int) -> ModelStack:
@@ -149,21 +166,13 @@ def test_a_step_in_parts_is_the_same_step(task: Task) -> None:
 
 def test_elastic_lanes_are_the_elastic_training_of_the_trainer(task: Task) -> None:
     schedule = ElasticBudget(lowest=0.3, warm_up=0.5, draws=1, seed=2)
-    model = bert(0)
+    model, teacher = bert(0), bert(5)
     stack = ModelStack([model])
-    shares = ElasticShares(stack, schedule)
-    settings = TrainingSettings(steps=6, learning_rate=1e-3, batch_size=64, seed=3)
-    teacher = bert(5)
-    examples = TensorExamples(task.train, task.collate)
-    taught = torch.from_numpy(
-        logits_of_members(ModelStack([teacher]), examples, np.ones((1, len(stack.economy.population)), bool))
-    )
-    train_together(
-        stack, examples, settings, seeds=[3], shares=shares, teacher=lambda numbers, _: taught[0, numbers[0]]
-    )
+    shares, examples = ElasticShares(stack, schedule), TensorExamples(task.train, task.collate)
+    train_together(stack, examples, WHOLE, seeds=[3], shares=shares, teacher=taught_by(teacher, examples))
     economy = attach(model)
-    fine_tune(model, task, settings, market=economy.callback(schedule), teacher=teacher)  # one batch: the whole task
-    np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=0.02)
+    fine_tune(model, task, WHOLE, market=economy.callback(schedule), teacher=teacher)
+    np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=1e-2)
     assert shares.lanes == 3
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from walras.llm import count_flops
+from walras.llm import attach, count_flops
 from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
 from walras.market import InvalidInputError
 from walras.market.errors import MarketError
 from walras.simulations import evidence
 from walras.simulations.cli import app
-from walras.simulations.evidence import EXPERIMENT, METHODS, FrontierConfig, frontier_summary
+from walras.simulations.evidence import EXPERIMENT, METHODS, FrontierConfig, frontier_summary, leads
 from walras.simulations.evidence import config as configuration
 from walras.simulations.evidence.flops import task_flops
 
@@ -103,6 +103,43 @@ def test_the_summary_compares_with_the_dense_model_of_the_same_seed() -> None:
     assert ours["seeds"] == 2
     without = frontier_summary(scores[scores["method"] == "ours"]).iloc[0]
     assert without["kept"] == pytest.approx(4.0)  # over the model that all began with
+
+
+def test_leads_are_paired_by_seed_and_point_upwards() -> None:
+    def row(method: str, seed: int, score: float, metric: str) -> dict[str, object]:
+        return {"method": method, "seed": seed, "score": score, "budget": 0.5, "metric": metric}
+
+    ours, theirs = (0.5, 0.9, 0.7), (0.4, 0.81, 0.59)  # seeds differ by more than methods
+    rows = [row("market", seed, score, "accuracy") for seed, score in enumerate(ours)]
+    rows += [row("other", seed, score, "accuracy") for seed, score in enumerate(theirs)]
+    lead = leads(pd.DataFrame(rows), "market").set_index("method").loc["other"]
+    assert lead["lead"] == pytest.approx(0.1)
+    assert lead["half_width"] == pytest.approx(4.303 * 0.01 / np.sqrt(3), rel=1e-3)  # Student's t, 2 degrees
+    assert lead["ahead"]
+    assert not lead["behind"]
+    perplexities = pd.DataFrame(rows).assign(metric="perplexity")
+    assert leads(perplexities, "market").set_index("method").loc["other", "behind"]
+
+
+@pytest.mark.parametrize("method", ["market", "small_dense"])
+def test_a_row_says_what_the_exported_model_is(method: str, small_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    from walras.simulations.evidence import experiment
+
+    found = []
+    smaller_models = experiment.smaller_models
+    monkeypatch.setattr(
+        experiment, "smaller_models", lambda cell: (found.append(each) or each for each in smaller_models(cell))
+    )
+    row = cell(method, budgets=(0.4,)).iloc[0]
+    model = found[0].model
+    if model is None:
+        economy = attach(small_bert(seed=0))
+        economy.set_valuations(found[0].open_agents.astype(float))
+        model = economy.export(row["used"])
+    flops = task_flops(model, small_task)
+    assert row["real_flops"] == pytest.approx(flops.real, rel=1e-9)
+    assert row["padded_flops"] == pytest.approx(flops.padded, rel=1e-9)
+    assert row["parameters"] == sum(parameter.numel() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize(
