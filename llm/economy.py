@@ -378,8 +378,8 @@ class ModelEconomy:
             Fraction of the agents' FLOPs; the present one by default.
         round_to
             Keep features in multiples of this in each sub-layer, as the hardware's tiles want it (64, 128): further
-            agents are served in it, and others elsewhere are not, within the same budget. The gated model then serves
-            somewhat different agents.
+            agents are served in it, and others elsewhere are not, within the same budget and limits. The gated model
+            then serves somewhat different agents.
         latency
             Let agents pay in these seconds instead: `budget` is then a fraction of the time that all agents and their
             sub-layers take, and sub-layers whose agents do not pay for the seconds that being open costs are closed
@@ -414,12 +414,13 @@ class ModelEconomy:
         valuations = self.valuations
         if budget is None and self.config.posts_a_price:
             return fill_up(self.population, served, valuations, multiple)  # there is no budget to keep
+        limits, budget = self.gate.limits, self.budget if budget is None else checked_budget(budget)
         return rounded_allocation(
             self.hard_allocation,
             self.population,
             valuations,
-            self.gate.costs.cpu().numpy(),
-            budget=self.budget if budget is None else checked_budget(budget),
+            (self.gate.costs if limits is None else limits.shares).cpu().numpy(),
+            budget=budget if limits is None else np.array([budget, *limits.fractions.tolist()]),
             multiple=multiple,
         )
 

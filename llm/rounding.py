@@ -60,36 +60,39 @@ def rounded_allocation(
     valuations: NDArray[np.float64],
     costs: NDArray[np.float64],
     *,
-    budget: float,
+    budget: float | NDArray[np.float64],
     multiple: int,
 ) -> NDArray[np.bool_]:
-    """Give the largest allocation of a market that fits its budget after `fill_up`.
+    """Give the largest allocation of a market that fits its budget, and its limits, after `fill_up`.
 
     Parameters
     ----------
     allocate
         Who is served at a budget, shape (n,); nested in it.
     costs
-        Share of each agent, shape (n,).
+        Share of each agent, shape (n,); of several resources, shape (n, m).
     budget
-        Fraction in [0, 1].
+        Fraction in [0, 1] that may be used; of each resource, shape (m,), the first of which is shared out.
 
     Notes
     -----
     Filled allocations are nested too, so that what they use rises with the budget shared out: bisection finds the
-    highest that fits. *Cost*: 40 clearings.
+    highest that fits. Under several prices the order of agents moves with the budget, and it finds one that fits, above
+    which not all do. *Cost*: 40 clearings.
     """
+    most = np.atleast_1d(np.asarray(budget, dtype=np.float64))
+    shares = costs.reshape(len(costs), -1)
 
     def filled(level: float) -> NDArray[np.bool_]:
         return fill_up(population, allocate(level), valuations, multiple)
 
     def fits(served: NDArray[np.bool_]) -> bool:
-        return float(costs[served].sum()) <= budget * (1.0 + 1e-9)
+        return bool((shares[served].sum(0) <= most * (1.0 + 1e-9)).all())
 
-    best = filled(budget)
+    low, high = 0.0, float(most[0])
+    best = filled(high)
     if fits(best):
         return best
-    low, high = 0.0, budget
     best = filled(low)
     for _ in range(40):
         middle = 0.5 * (low + high)

@@ -6,6 +6,7 @@ import torch
 from tests.llm.models import bert, llama, logits_of, loss_of, random_bids, tokens
 
 from walras.llm import CouplingError, EconomyConfig, ModelEconomy, WealthDynamics, attach
+from walras.llm.rounding import fill_up
 from walras.market import (
     CapacityMarket,
     FixedSupply,
@@ -161,3 +162,37 @@ def test_only_named_limits_can_be_moved() -> None:
         economy.set_limit("parameters", 1.5)
     with pytest.raises(InvalidInputError, match="agents use none"):
         attach(llama(), EconomyConfig(resource="kv_cache", limits={"flops": 0.5}))
+
+
+@pytest.mark.parametrize("multiple", [24, 64])
+def test_rounded_shapes_keep_within_every_limit(multiple: int) -> None:
+    economy = economy_of({"parameters": 0.45, "kv_cache": 0.5}, budget=0.9, block_width=32)
+    needs, most = table_of(economy), np.array([0.9, 0.45, 0.5])
+    filled = fill_up(economy.population, economy.hard_allocation(), economy.valuations, multiple)
+    assert (needs[filled].sum(0) > most).any()  # filling up alone would exceed one
+    kept = structure_of_export(economy, multiple)
+    used = needs[kept].sum(0)
+    assert (used <= most * (1.0 + 1e-9)).all()
+    assert used.max() > 0.2
+    for site in economy.population.sites:
+        features = np.array(site.widths)[kept[site.agents]].sum()
+        assert features % multiple == 0 or kept[site.agents].all()
+
+
+def structure_of_export(economy: ModelEconomy, multiple: int) -> np.ndarray:
+    """Who is served in the exported model, by the features that its projections read."""
+    exported = economy.export(round_to=multiple)
+    layers = zip(economy.model.model.layers, exported.model.layers, strict=True)
+    pairs = [
+        (getattr(getattr(layer, part, None), name, None), getattr(getattr(small, part, None), name, None))
+        for layer, small in layers
+        for part, name in (("self_attn", "o_proj"), ("mlp", "down_proj"))
+    ]
+    kept = []
+    for site, (whole, small) in zip(economy.population.sites, pairs, strict=True):
+        left = (
+            set() if getattr(small, "weight", None) is None else {tuple(column.tolist()) for column in small.weight.T}
+        )
+        first = np.cumsum([0, *site.widths[:-1]])
+        kept += [tuple(whole.weight.T[start].tolist()) in left for start in first]
+    return np.array(kept)
