@@ -15,7 +15,7 @@ import pandas as pd
 
 from walras.simulations.evidence.figures import frontier_figures
 from walras.simulations.evidence.methods import DENSE
-from walras.simulations.evidence.table import frontier_summary, leads
+from walras.simulations.evidence.table import OURS, frontier_summary, leads
 
 COLUMNS = [
     *("method", "task", "seed", "budget", "metric", "score", "dense_score", "spearman", "bits_per_byte", "used"),
@@ -32,6 +32,9 @@ def rows_of(folders: list[Path]) -> pd.DataFrame:
         raise SystemExit(f"In more than one run: {', '.join(rows.loc[twice, 'method'].unique())}.")
     if rows["task"].nunique() > 1:
         raise SystemExit(f"Runs of several tasks: {', '.join(rows['task'].unique())}.")
+    first = [name for name in (DENSE, *OURS) if name in set(rows["method"])]
+    order = [*first, *(name for name in rows["method"].unique() if name not in first)]
+    rows = rows.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     return rows[[name for name in COLUMNS if name in rows]]
 
 

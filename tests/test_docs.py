@@ -40,6 +40,7 @@ REFERENCE = {
     "walras.llm": "llm.md",
     "walras.llm.analysis": "llm.md",
     "walras.llm.baselines": "baselines.md",
+    "walras.llm.ensemble": "ensemble.md",
     "walras.llm.tasks": "tasks.md",
     "walras.llm.tokens": "tokens.md",
     "walras.llm.scarcity": "scarcity.md",
