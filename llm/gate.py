@@ -17,7 +17,7 @@ from walras.llm.limits import ResourceLimits
 from walras.llm.marketplace import Marketplace, Sale, scale_of
 from walras.llm.population import Population
 from walras.llm.spread import Spread
-from walras.llm.wealth import Purse
+from walras.llm.wealth import Purse, mean_of_processes
 from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitDemand, PostedPrice, PriceCollar
 from walras.market.operators import OperatorClearing
 from walras.market.operators.capacity import transforms_are_active
@@ -364,8 +364,11 @@ class _SettleAccounts:
 
     def __call__(self, gradient: Tensor) -> None:
         purse = self.gate.purse
-        if purse is not None:
-            purse.settle(self.shares, gradient, self.prices, self.gate.costs)
+        if purse is None:
+            return
+        if self.gate.bidder is None:  # one market for the data of all processes, and so one contribution
+            gradient = mean_of_processes(gradient)
+        purse.settle(self.shares, gradient, self.prices, self.gate.costs)
 
 
 def _of_one_lane(level: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from walras.market.validation import boolean, fraction, nonnegative_number, positive_number
 
-__all__ = ["Purse", "WealthDynamics"]
+__all__ = ["Purse", "WealthDynamics", "mean_of_processes"]
 
 _SMALLEST = 1e-12
 
@@ -62,6 +62,15 @@ class WealthDynamics:
         boolean("WealthDynamics.rebate", self.rebate)
 
 
+def mean_of_processes(tensor: Tensor) -> Tensor:
+    """Give the mean over all processes that train in parallel; the tensor itself if there is one."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return tensor
+    total = tensor.clone()
+    torch.distributed.all_reduce(total)
+    return total / torch.distributed.get_world_size()
+
+
 class Purse(nn.Module):
     """What agents own, a buffer that is saved with the model."""
 
@@ -95,13 +104,15 @@ class Purse(nn.Module):
         ----------
         shares, gradient, prices
             What each agent got, the loss's derivative in it, and the price that it faced; shape (..., n), averaged over
-            the leading dimensions.
+            the leading dimensions, and over processes with data in parallel.
         """
         rules, costs = self.rules, costs.double()
         use = costs * shares.double()
         due = prices.double().nan_to_num(0.0, 0.0, 0.0).clamp(min=0.0) * use
         earned = (-gradient.double() * shares.double()).clamp(min=0.0).nan_to_num(0.0, 0.0, 0.0)
-        due, earned = (amount.reshape(-1, costs.numel()).mean(0) for amount in (due, earned))
+        due, earned = mean_of_processes(
+            torch.stack([each.reshape(-1, costs.numel()).mean(0) for each in (due, earned)])
+        )
         total, even = self.wealth.sum(), costs / costs.sum()
         payments = torch.minimum(rules.pace * due, self.wealth)
         left = self.wealth - payments

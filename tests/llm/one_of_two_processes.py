@@ -13,12 +13,18 @@ if __name__ == "__main__":  # a script finds the packages beside it, not the tes
 from tests.llm.models import bert
 from tests.llm.tasks_at_hand import collate, memory_task
 
-from walras.llm import EconomyConfig, EconomyTrainer, ElasticBudget, attach
+from walras.llm import EconomyConfig, EconomyTrainer, ElasticBudget, WealthDynamics, attach
 
-__all__ = ["train"]
+__all__ = ["ECONOMIES", "train"]
+
+# Agents that are short of money from the first, so that what they bid is what they own.
+WEALTH = WealthDynamics(endowment=0.5, pace=0.5, wealth_tax=0.3)
+ECONOMIES = {"credit": EconomyConfig(budget=0.5), "wealth": EconomyConfig(budget=0.5, wealth=WEALTH)}
 
 
-def train(folder: Path, *, batch: int, backend: str | None = None) -> dict[str, object]:
+def train(
+    folder: Path, *, batch: int, config: EconomyConfig = ECONOMIES["credit"], backend: str | None = None
+) -> dict[str, object]:
     """Give what two processes must agree on; `batch` examples a process."""
     seen: list[list[int]] = []
 
@@ -28,7 +34,7 @@ def train(folder: Path, *, batch: int, backend: str | None = None) -> dict[str, 
         return inputs
 
     model = bert()
-    economy = attach(model, EconomyConfig(budget=0.5))
+    economy = attach(model, config)
     market = economy.callback(ElasticBudget(lowest=0.3, warm_up=0.34, final_temperature=0.1))
     arguments = TrainingArguments(
         str(folder),
@@ -53,6 +59,7 @@ def train(folder: Path, *, batch: int, backend: str | None = None) -> dict[str, 
     return {
         "valuations": economy.valuations.tolist(),
         "prices": [row["price"] for row in market.rows if row["budget"] < 1.0],
+        "wealth": None if economy.wealth is None else economy.wealth.tolist(),
         "weights": sum(p.detach().double().abs().sum().item() for p in model.parameters()),
         "examples": seen,
     }
@@ -60,5 +67,6 @@ def train(folder: Path, *, batch: int, backend: str | None = None) -> dict[str, 
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
-    out.write_text(json.dumps(train(out.parent, batch=2, backend="gloo")))
+    found = {name: train(out.parent, batch=2, config=each, backend="gloo") for name, each in ECONOMIES.items()}
+    out.write_text(json.dumps(found))
     torch.distributed.destroy_process_group()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from tests.llm.models import bert
-from tests.llm.one_of_two_processes import train
+from tests.llm.one_of_two_processes import ECONOMIES, train
 from tests.llm.tasks_at_hand import memory_task
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -113,12 +113,17 @@ def test_two_processes_have_the_same_prices(tmp_path: Path) -> None:
     ]
     errors = [rank.communicate(timeout=120)[1] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], errors
-    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
-    assert first["valuations"] == second["valuations"]
-    assert first["prices"] == second["prices"]
-    assert first["weights"] == second["weights"]
-    assert first["examples"] != second["examples"]  # each saw data of its own
-    # Data parallel is one large batch: the same as one process with all of it, but for the order of sums.
-    alone = train(tmp_path, batch=4)
-    np.testing.assert_allclose(first["valuations"], alone["valuations"], atol=2e-3)
-    np.testing.assert_allclose(first["prices"], alone["prices"], atol=2e-3)
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    for name, config in ECONOMIES.items():
+        first, second = (result[name] for result in results)
+        for what in ("valuations", "prices", "wealth", "weights"):
+            assert first[what] == second[what], (name, what)
+        assert first["examples"] != second["examples"]  # each saw data of its own
+        # Data parallel is one large batch: the same as one process with all of it, but for the order of sums.
+        alone = train(tmp_path, batch=4, config=config)
+        np.testing.assert_allclose(first["valuations"], alone["valuations"], atol=2e-3)
+        np.testing.assert_allclose(first["prices"], alone["prices"], atol=2e-3)
+        if config.wealth:
+            wealth = np.array(alone["wealth"])
+            assert wealth.std() > 0.1 * wealth.mean()
+            np.testing.assert_allclose(first["wealth"], wealth, rtol=1e-3)
