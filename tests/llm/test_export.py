@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.llm.models import DECODERS, MODELS, bids_that_close, logits_of, loss_of, random_bids, tokens
+from tests.llm.zoo import ZOO
 from transformers import PreTrainedModel
 
 from walras.llm import CouplingError, EconomizedModel, EconomyConfig, ModelEconomy, attach, count_flops
@@ -209,6 +210,17 @@ def test_torch_export_captures_an_exported_model(model: PreTrainedModel, closed:
     economy = economy_of(model)
     exported = economy.export(0.5 if closed is None else bids_that_close(economy, layer=closed))
     batch = tokens()
+    program = torch.export.export(exported, (), kwargs=batch, strict=False)
+    with torch.no_grad():
+        captured = program.module()(**batch)
+    torch.testing.assert_close(captured["logits"], logits_of(exported, batch), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_torch_export_captures_an_encoder_with_its_decoder_called_without_a_cache() -> None:
+    exported = economy_of(ZOO["t5"](3)).export(0.5)
+    ids = tokens()["input_ids"]
+    batch = {"input_ids": ids, "decoder_input_ids": ids[:, :5], "use_cache": False}
     program = torch.export.export(exported, (), kwargs=batch, strict=False)
     with torch.no_grad():
         captured = program.module()(**batch)

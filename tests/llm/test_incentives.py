@@ -104,6 +104,21 @@ def test_the_tax_on_concentration_is_the_schedules(by: str) -> None:
     assert output.loss.item() - task_loss_of(economy).item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_tax_on_concentration_moves_no_allocation_at_given_valuations() -> None:
+    taxed, free = (economy_of(FixedSupply(0.5), concentration=tax) for tax in (PROGRESSIVE, None))
+    for mode in ("soft", "hard"):
+        outputs = []
+        for economy in (taxed, free):
+            economy.set_mode(mode)
+            outputs.append(output_of(economy))
+        torch.testing.assert_close(use_of(taxed), use_of(free), rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(outputs[0].logits, outputs[1].logits, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(
+        *(gradient_of(economy, economy.set_mode("soft") or output_of(economy).loss) for economy in (taxed, free)),
+        atol=1e-5,
+    )
+
+
 def test_agents_learn_to_spread_under_a_tax_on_concentration() -> None:
     def spread_after(tax: ConcentrationTax | None) -> float:
         economy = economy_of(FixedSupply(0.5), concentration=tax)
