@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from walras.llm.appraisal import normal_scores
+from walras.llm.ensemble.instruments import Instrument
 from walras.llm.ensemble.stack import ModelStack
+from walras.llm.marketplace import Sale
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.market import InvalidInputError
 
@@ -86,6 +88,8 @@ class _Learned:
         self.gain = self.gate.valuation_gain
         self.raw = nn.Parameter(_checked(stack, valuations, "valuations") / self.gain)
         self.temperature = 1.0
+        self.instrument: Instrument | None = None
+        self.sale: Sale | None = None
 
     @property
     def valuations(self) -> Tensor:
@@ -107,18 +111,18 @@ class _Learned:
         members, lanes = levels.shape
         bids = self.valuations.unsqueeze(1).expand(-1, lanes, -1).reshape(members * lanes, -1)
         temperature = bids.new_tensor(self.temperature)
-        market = self.gate.marketplace
-        sale = market(
-            bids,
-            self.gate.costs.float(),
-            level=levels.flatten(),
-            temperature=temperature,
-            posted=market.posts_a_price,
-        )
-        if self.gate.is_priced:
-            owed = self.gate.owed(sale, self.gate.costs.float(), levels.flatten())
+        sale, owed = self._sold(bids, levels.flatten(), temperature)
+        if owed is not None:
             self._levy = owed.view(members, lanes).mean(1)
+        self.sale = Sale(*(part.detach() for part in sale))
         return sale.allocation
+
+    def _sold(self, bids: Tensor, level: Tensor, temperature: Tensor) -> tuple[Sale, Tensor | None]:
+        if self.instrument is not None:
+            return self.instrument.sell(self.gate, bids, level, temperature)
+        market, costs = self.gate.marketplace, self.gate.costs.float()
+        sale = market(bids, costs, level=level, temperature=temperature, posted=market.posts_a_price)
+        return sale, self.gate.owed(sale, costs, level) if self.gate.is_priced else None
 
 
 @final
@@ -131,12 +135,30 @@ class MarketShares(_Learned):
         To begin with, shape (members, n).
     schedules
         How the budget of each member falls; without warm-up, and with equal temperatures.
+    instrument
+        By which rules the budget is sold, in place of the gate's own; for one untaxed market under a cap.
+
+    Attributes
+    ----------
+    sale
+        The last forward pass's shares (members, n), prices (members, markets) and units sold (members,), detached; None
+        before one.
     """
 
     lanes = 1
 
-    def __init__(self, stack: ModelStack, valuations: NDArray[np.float64], schedules: Sequence[AnnealedBudget]) -> None:
+    def __init__(
+        self,
+        stack: ModelStack,
+        valuations: NDArray[np.float64],
+        schedules: Sequence[AnnealedBudget],
+        *,
+        instrument: Instrument | None = None,
+    ) -> None:
         super().__init__(stack, valuations)
+        if instrument is not None and (self.gate.is_priced or not self.gate.marketplace.is_one):
+            raise InvalidInputError("An instrument needs one untaxed market of all agents under a FixedSupply.")
+        self.instrument = instrument
         if len(schedules) != stack.size or any(schedule.warm_up > 0.0 for schedule in schedules):
             raise InvalidInputError("schedules must be one for each member, each with warm_up=0.")
         self.schedules = schedules
@@ -144,6 +166,8 @@ class MarketShares(_Learned):
 
     def begin_step(self, step: int, steps: int) -> None:
         """Move budgets and temperature."""
+        if self.instrument is not None:
+            self.instrument.begin_step()
         progress = step / steps
         self.temperature = self.schedules[0].temperature_at(progress)
         self._levels = self.raw.new_tensor([each.budgets_at(step, progress) for each in self.schedules])
