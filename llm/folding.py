@@ -12,6 +12,7 @@ than scaling features, and launches do not count: then it is not done.
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
@@ -54,15 +55,18 @@ class Folding:
                 shapes = (weight.shape[0], agents, width), (1, agents, 1)
             alike.setdefault(shapes, []).append(number)
         self.groups = [_Alike(tuple(numbers), *shapes) for shapes, numbers in alike.items()]
-        self._agents = [
-            torch.tensor([agent for number in group.sites for agent in range(*_ends(sites[number]))])
+        members = [
+            np.arange(sites[number].agents.start, sites[number].agents.stop)
             for group in self.groups
+            for number in group.sites
         ]
+        self._order = torch.from_numpy(np.concatenate(members))  # of all agents, group by group
+        self._sizes = [sum(len(sites[number].widths) for number in group.sites) for group in self.groups]
 
     @staticmethod
     def possible(site: Site, projection: nn.Module) -> bool:
         """Whether a site's agents own equally many inputs of one plain weight that is not too large."""
-        is_plain = type(projection) in (nn.Linear, Conv1D) and projection.weight.numel() <= LARGEST  # type: ignore[operator,union-attr]
+        is_plain = type(projection) in (nn.Linear, Conv1D) and projection.weight.numel() <= LARGEST  # type: ignore[operator]
         return is_plain and not site.is_whole and len(set(site.widths)) == 1
 
     def gated(self, shares: Tensor, dtype: torch.dtype) -> list[Tensor] | None:
@@ -75,17 +79,13 @@ class Folding:
         weights = [weight for weight in found if weight is not None and weight.requires_grad]
         if len(weights) < len(found):
             return None
-        if self._agents[0].device != shares.device:
-            self._agents = [agents.to(shares.device) for agents in self._agents]
+        if self._order.device != shares.device:
+            self._order = self._order.to(shares.device)
+        of_groups = shares.index_select(0, self._order).split(self._sizes)
         gated: list[Tensor] = list(weights)
-        for (sites, shape, beside), agents in zip(self.groups, self._agents, strict=True):
+        for (sites, shape, beside), mine in zip(self.groups, of_groups, strict=True):
             together = torch.stack([weights[site] for site in sites])
-            gates = shares.index_select(0, agents).view(len(sites), *beside)
-            scaled = together.view(len(sites), *shape) * gates
+            scaled = together.view(len(sites), *shape) * mine.view(len(sites), *beside)
             for site, weight in zip(sites, scaled.view(together.shape).to(dtype).unbind(), strict=True):
                 gated[site] = weight
         return gated
-
-
-def _ends(site: Site) -> tuple[int, int]:
-    return site.agents.start, site.agents.stop

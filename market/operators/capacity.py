@@ -124,9 +124,10 @@ class _FusedAllocation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        allocation, costs, scale = ctx.saved_tensors
         wanted = ctx.needs_input_grad
         to_values, to_costs, to_supply, to_scale = clearing_gradients(
-            gradients, *ctx.saved_tensors, ctx.rule, with_costs=wanted[3], with_scale=wanted[5]
+            gradients, allocation, costs, scale, ctx.rule, with_costs=wanted[3], with_scale=wanted[5]
         )
         return to_values, -to_values if wanted[1] else None, None, to_costs, to_supply, to_scale, None
 
