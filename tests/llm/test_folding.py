@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.llm.models import MODELS, bert, loss_of, random_bids, randomised
+from tests.llm.models import MODELS, bert, loss_of, random_bids, randomised, tokens
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
@@ -184,3 +184,34 @@ def test_the_market_in_one_step_is_the_operators(lanes: tuple[float, ...] | None
     for mine, expected in zip(*results, strict=True):
         assert mine.dtype == expected.dtype or mine.ndim == 0
         torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-5, check_dtype=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_on_a_gpu_a_step_folds_of_itself_and_never_waits_for_the_device() -> None:
+    results = []
+    for folds in (None, False):
+        economy = economy_of(narrow_bert(3).cuda(), folds=folds)
+        market = economy.callback()
+        ids = tokens()["input_ids"].cuda()  # transformers would look into a mask
+        labels = torch.tensor([0, 1, 2]).cuda()
+        economy.model.eval()  # no dropout
+        economy.set_mode("soft")
+        for turn in range(3):  # kernels are compiled in the first
+            economy.model.zero_grad()
+            torch.cuda.set_sync_debug_mode("error" if turn else "default")
+            try:
+                economy.set_temperature(0.5)
+                market.open_lanes((0.6,))
+                with torch.autocast("cuda", dtype=torch.bfloat16):
+                    loss = economy.model(input_ids=ids, labels=labels).loss
+                loss.backward()
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        assert is_folded(economy) is (folds is None)
+        results.append((loss.detach(), economy.gate.raw_valuations.grad, economy.gate.lanes.grad))
+    (loss, to_bids, to_budget), (loss_of_features, to_bids_of_features, to_budget_of_features) = results
+    torch.testing.assert_close(loss, loss_of_features, rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(to_budget, to_budget_of_features, rtol=5e-2, atol=2e-2)
+    together = torch.nn.functional.cosine_similarity(to_bids, to_bids_of_features, dim=0)
+    assert together > 0.98
