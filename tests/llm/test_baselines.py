@@ -9,6 +9,7 @@ import pytest
 import torch
 from tests.llm.models import bert, llama, logits_of, random_bids, tokens
 from tests.llm.tasks_at_hand import memory_task
+from tests.llm.zoo import ZOO
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, PreTrainedModel
 
 from walras.llm import (
@@ -343,6 +344,10 @@ def test_small_dense_models_that_cannot_be_are_refused() -> None:
     population = attach(bert(), EconomyConfig(sequence_length=8, agents=("attention", "ffn"))).population
     with pytest.raises(UnsupportedModelError, match="all alike"):
         layers_and_blocks(population, 0.5)
+    economy = attach(ZOO["t5"](2), CONFIG)
+    with pytest.raises(UnsupportedModelError, match="cross_head"):
+        small_dense(economy, 0.5)
+    economy.set_budget(0.5)  # it is attached as before
 
 
 # ---------------------------------------------------------------- recovery
