@@ -16,6 +16,7 @@ from walras.simulations.commands.app import app as watch
 from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
 from walras.simulations.commands.frontier import frontier
+from walras.simulations.commands.mechanisms import mechanisms
 from walras.simulations.commands.options import numbers
 from walras.simulations.commands.report import report
 from walras.simulations.commands.scarcity import scarcity
@@ -40,7 +41,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
         raise typer.Exit
 
 
-for _command in (simulate, sweep, calibrate, frontier, scarcity, report, experiments):
+for _command in (simulate, sweep, calibrate, frontier, mechanisms, scarcity, report, experiments):
     app.command()(_command)
 app.command("app")(watch)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from walras.simulations.runner import Scenario
 
-__all__ = ["ALL_METHODS", "frontier", "print_summary"]
+__all__ = ["ALL_METHODS", "frontier", "print_summary", "training_length"]
 
 # Minutes on two cores: what must hold at any scale can be seen on it, and nothing else.
 _SMOKE: dict[str, Any] = {
@@ -51,6 +51,9 @@ def frontier(
     train_tokens: Annotated[int, typer.Option(min=0, help="Of WikiText to train on; 0: all.")] = 4_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     preset: Annotated[str | None, typer.Option(help="smoke: the embedded task, in minutes on two cores.")] = None,
+    attention_sentences: Annotated[
+        int | None, typer.Option(min=1, help="Evaluation examples that --attention looks at. Default: 200.")
+    ] = None,
     dense_models: Annotated[
         Path, typer.Option(help="Where dense models are kept, so that methods of a seed begin with one.")
     ] = Path("runs/dense-models"),
@@ -60,6 +63,9 @@ def frontier(
     *,
     bf16: Annotated[bool, typer.Option("--bf16", help="Matrix products in bfloat16.")] = False,
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile the models (torch.compile).")] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Measure every model's attention too: entropy, Gini, agreement.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Time a few steps and estimate the whole.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -67,6 +73,7 @@ def frontier(
     """Train and score every method at every budget. A killed run goes on when it is run again with --out."""
     from rich.console import Console
 
+    from walras.simulations.commands.attention import print_attention
     from walras.simulations.commands.simulate import run_and_show
     from walras.simulations.evidence.config import BUDGETS
 
@@ -87,9 +94,11 @@ def frontier(
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),
         **({} if search is None else {"search": search}),
+        **({"attention": True} if attention else {}),
+        **({} if attention_sentences is None else {"attention_sentences": attention_sentences}),
         "bf16": bf16,
         "compiled": compiled,
-        **_length(task, steps or (None if epochs else chosen.get("steps")), epochs),
+        **training_length(task, steps or (None if epochs else chosen.get("steps")), epochs),
     }
     names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
     if not names:
@@ -103,6 +112,8 @@ def frontier(
     agree, run = run_and_show(scenario, out, executor, jobs, quiet=quiet, as_json=as_json)
     if not (quiet or as_json):
         print_summary(run.tables["scores"], console)
+        if "attention" in run.tables:
+            print_attention(run.tables["attention"], console)
     if not agree:
         raise typer.Exit(1)
 
@@ -128,7 +139,8 @@ def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
     console.print(table, highlight=False)
 
 
-def _length(task: str, steps: int | None, epochs: float | None) -> dict[str, Any]:
+def training_length(task: str, steps: int | None, epochs: float | None) -> dict[str, Any]:
+    """Give the steps, or the epochs, of each training: by default those of the task."""
     if steps and epochs:
         raise InvalidInputError("Give --steps or --epochs, not both.")
     if not steps and not epochs:

@@ -1,0 +1,73 @@
+"""A mechanism inside models that are trained: the frontier's method `market`, under other rules."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from walras.llm.baselines.methods import Market
+from walras.llm.ensemble import GivenShares, MarketShares, ModelStack, served_by
+from walras.simulations.evidence.mechanisms.config import MechanismsConfig
+from walras.simulations.evidence.mechanisms.recorded import Recorded
+from walras.simulations.evidence.mechanisms.rules import economy_config, instrument_of
+from walras.simulations.evidence.methods import Cell
+
+__all__ = ["Trained", "trained_models"]
+
+
+@final
+@dataclass(frozen=True)
+class Trained:
+    """What a mechanism leaves for one budget and seed.
+
+    Attributes
+    ----------
+    number
+        Of the seed.
+    open_agents
+        Whom it serves, shape (n,).
+    observed
+        What the score takes, as in `Smaller`.
+    price, sold
+        In the last step of the search: mean price (money per unit) and units sold (fraction of all compute), under the
+        mechanism's own rules.
+    """
+
+    budget: float
+    number: int
+    open_agents: NDArray[np.bool_]
+    observed: NDArray[np.floating[Any]]
+    price: float
+    sold: float
+
+
+def trained_models(cell: Cell, config: MechanismsConfig, recorded: list[Recorded]) -> Iterator[Trained]:
+    """Learn whom to serve under the mechanism, cut, recover, and give what is left: all budgets and seeds, one stack.
+
+    Parameters
+    ----------
+    recorded
+        The agents of each seed's dense model: their normal scores are the first valuations.
+    """
+    seeds = len(cell.seeds)
+    budgets = [budget for budget in config.budgets for _ in range(seeds)]
+    stack = ModelStack(
+        cell.dense * len(config.budgets),
+        economy_config(config.mechanism, cell.economy_config, tax_rate=config.tax_rate),
+    )
+    method, comparison = Market(), cell.comparison(1.0, 0)
+    values = np.tile([each.normal_scores for each in recorded], (len(config.budgets), 1))
+    instrument = instrument_of(config.mechanism, collar=config.collar)
+    shares = MarketShares(stack, values, [method.schedule(budget) for budget in budgets], instrument=instrument)
+    cell.fit(stack, shares, comparison.search_steps)
+    assert shares.sale is not None
+    prices, sold = shares.sale.prices.mean(-1).tolist(), shares.sale.quantity_sold.tolist()
+    allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
+    recovery = comparison.settings.steps - comparison.search_steps
+    if recovery > 0:
+        cell.fit(stack, GivenShares(stack, allocation), recovery)
+    observed = cell.observed(stack, allocation)
+    for member, budget in enumerate(budgets):
+        yield Trained(budget, member % seeds, allocation[member], observed[member], prices[member], sold[member])
