@@ -1,6 +1,7 @@
 """Figures of the mechanisms."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,7 +28,11 @@ def mechanism_figures(tables: Tables) -> Mapping[str, Figure]:
     budgets = sorted(trained["budget"].unique())
     for number, name in enumerate(names):
         line = trained[trained["mechanism"] == name].sort_values("budget")
-        style = {"color": PALETTE[number % len(PALETTE)], "marker": _MARKERS[number % len(_MARKERS)], "markersize": 5}
+        style: dict[str, Any] = {
+            "color": PALETTE[number % len(PALETTE)],
+            "marker": _MARKERS[number % len(_MARKERS)],
+            "markersize": 5,
+        }
         # Budgets stand at equal distances, mechanisms side by side: intervals would hide each other.
         place = np.searchsorted(budgets, line["budget"]) + 0.1 * (number - (len(names) - 1) / 2)
         error = line["half_width"].fillna(0.0)

@@ -132,11 +132,12 @@ def _held(recorded: Recorded, budget: float, collar: float) -> Isolated:
         else:
             high, above = middle, tried
     weight = (budget - _mean_use(below)) / (_mean_use(above) - _mean_use(below))
-    use, payments, price = (
-        (1.0 - weight) * one + weight * other
-        for one, other in ((below.use, above.use), (below.payments, above.payments), (below.price, above.price))
-    )
-    return Isolated(use, payments, price)
+
+    def mixed(one: Array, other: Array) -> Array:
+        return (1.0 - weight) * one + weight * other
+
+    price = (1.0 - weight) * below.price + weight * above.price
+    return Isolated(mixed(below.use, above.use), mixed(below.payments, above.payments), price)
 
 
 def _mean_use(sale: Isolated) -> float:
@@ -160,9 +161,12 @@ def _progressive(recorded: Recorded, budget: float, tax: BracketTax) -> Isolated
         owners, sizes, dues = split_by_brackets(values, costs, layers, budget, tax)
         market = CapacityMarket(FixedSupply(budget), tax=PerUnitTax(dues))
         units, payments, price = _sale(market, values[owners], sizes)
-        of_agent = [np.bincount(owners, weights=each, minlength=costs.size) for each in (units, payments)]
-        sales.append((of_agent[0], of_agent[1], price))
+        sales.append((_of_agents(owners, units, costs.size), _of_agents(owners, payments, costs.size), price))
     return _of_periods(sales)
+
+
+def _of_agents(owners: NDArray[np.int64], of_parts: Array, agents: int) -> Array:
+    return np.bincount(owners, weights=of_parts, minlength=agents).astype(np.float64)
 
 
 def _by_layer(recorded: Recorded, budget: float) -> Isolated:

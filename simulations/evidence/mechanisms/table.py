@@ -30,7 +30,7 @@ def mechanism_summary(outcomes: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["part", "seed", "budget"]
     cap = outcomes[outcomes["mechanism"] == "cap"].set_index(keys)["score"]
-    reference = outcomes.set_index(keys).index.map(cap) if len(cap) else np.nan
+    reference = outcomes.set_index(keys).index.map(cap.to_dict()) if len(cap) else np.nan
     grouped = outcomes.assign(against_cap=outcomes["score"] - reference).groupby(
         ["part", "budget", "mechanism"], sort=False
     )
