@@ -174,13 +174,13 @@ def kernels_of(model: PreTrainedModel) -> int:
 
 
 @pytest.mark.usefixtures("without_solver")
-@pytest.mark.parametrize(("folds", "most_a_layer"), [(True, 0), (False, 8)], ids=["weights", "features"])
+@pytest.mark.parametrize(("folds", "most_a_layer"), [(True, -4), (False, 8)], ids=["weights", "features"])
 def test_kernels_of_a_gated_layer_under_mixed_precision(folds: bool, most_a_layer: int) -> None:
     more = {}
     for layers in (2, 5):
         economy = economy_of(narrow_bert(layers), folds=folds)
         more[layers] = kernels_of(economy.model) - kernels_of(narrow_bert(layers))
-    assert more[5] - more[2] <= 3 * most_a_layer  # a layer has two sites
+    assert more[5] - more[2] <= 3 * most_a_layer  # two weights are not rounded, nor two gradients widened
     assert more[2] - 2 * (more[5] - more[2]) / 3 <= 45  # the market, and all that is done once a step
 
 
