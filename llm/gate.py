@@ -126,6 +126,7 @@ class MarketGate(nn.Module):
         self.raw_valuations = nn.Parameter(torch.zeros(len(population)))
         self.register_buffer("costs", torch.from_numpy(shares))
         self.register_buffer("costs_single", self.costs.float(), persistent=False)
+        self.register_load_state_dict_post_hook(_follow_costs)
         self.register_buffer("budget", torch.tensor(_level(mechanism), dtype=torch.float64))
         self.register_buffer("temperature", torch.tensor(scale_of(mechanism), dtype=torch.float64))
         self.bidder = bidder
@@ -369,6 +370,10 @@ class _SettleAccounts:
         if self.gate.bidder is None:  # one market for the data of all processes, and so one contribution
             gradient = mean_of_processes(gradient)
         purse.settle(self.shares, gradient, self.prices, self.gate.costs)
+
+
+def _follow_costs(gate: MarketGate, _: Any) -> None:
+    gate.costs_single.copy_(gate.costs)
 
 
 def _of_one_lane(level: Tensor) -> Tensor:

@@ -102,6 +102,17 @@ def test_a_training_with_folded_gates_is_the_same() -> None:
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 
+def test_costs_that_are_loaded_are_those_of_soft_markets_too() -> None:
+    economy = economy_of(bert())
+    state = economy.model.state_dict()
+    costs = state["walras_economy.costs"]
+    costs = costs * torch.linspace(0.5, 1.5, len(costs), dtype=torch.float64)
+    economy.model.load_state_dict(state | {"walras_economy.costs": costs / costs.sum()})
+    loss_of(economy.model)
+    clearing = economy.gate.clearing
+    assert float(clearing.allocation.double() @ (costs / costs.sum())) == pytest.approx(0.5, abs=1e-5)
+
+
 def test_folding_waits_for_where_it_is_possible() -> None:
     assert not is_folded(_passed(economy_of(bert(), folds=None)))  # on a CPU features are scaled
     assert not is_folded(_passed(economy_of(bert(), EconomyConfig(budget=0.5))))  # the last blocks are smaller
