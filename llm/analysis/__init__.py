@@ -1,6 +1,7 @@
 """Reading an economy: who got the compute, at what price, and what a unit more would be worth."""
 
 from walras.llm.analysis.attention_maps import AttentionMaps, attention_maps
+from walras.llm.analysis.attention_measures import attention_measures
 from walras.llm.analysis.report import EconomyReport, make_report
 from walras.llm.analysis.shadow_prices import shadow_prices
 from walras.llm.analysis.tokens import token_table, tokens_by
@@ -11,6 +12,7 @@ __all__ = [
     "EconomyReport",
     "allocation_map",
     "attention_maps",
+    "attention_measures",
     "budget_table",
     "layer_table",
     "make_report",

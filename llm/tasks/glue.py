@@ -133,6 +133,7 @@ def load_glue(
         metric=table.metric,
         collate=DataCollatorWithPadding(tokenizer),
         words=tokenizer.convert_ids_to_tokens,
+        special=frozenset(tokenizer.all_special_ids),
     )
 
 

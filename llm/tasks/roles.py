@@ -72,6 +72,7 @@ def make_roles_task(*, train: int = 20_000, evaluation: int = 2_000, seed: int =
         metric="accuracy",
         collate=_collate,
         words=_words,
+        special=frozenset(_NUMBER[word] for word in ("[PAD]", "[CLS]", "[SEP]")),
     )
 
 

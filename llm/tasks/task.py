@@ -102,6 +102,8 @@ class Task:
         For language modelling, how long the text is that all evaluation examples together score; None for other tasks.
     evaluation_batch
         Examples that are scored in one forward pass.
+    special
+        Numbers of the tokens that are not the text's own: padding, [CLS], [SEP], a mark of the beginning.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Task:
     words: Callable[[Sequence[int]], list[str]]
     text: ScoredText | None = None
     evaluation_batch: int = 128
+    special: frozenset[int] = frozenset()
 
     @property
     def longest(self) -> int:

@@ -103,6 +103,7 @@ def load_wikitext(
         words=lambda tokens: tokenizer.convert_ids_to_tokens([int(token) for token in tokens]),
         text=text,
         evaluation_batch=EVALUATION_BATCH,
+        special=frozenset(tokenizer.all_special_ids),
     )
 
 

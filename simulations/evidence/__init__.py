@@ -1,8 +1,22 @@
 """Evidence: frontiers of score against compute, over methods, budgets and seeds, as cells of a run that resumes."""
 
+from walras.simulations.evidence.attention_table import (
+    attention_differences,
+    attention_verdict,
+    attention_verdicts,
+)
 from walras.simulations.evidence.config import FrontierConfig
 from walras.simulations.evidence.experiment import EXPERIMENT
 from walras.simulations.evidence.methods import METHODS
 from walras.simulations.evidence.table import frontier_summary, leads
 
-__all__ = ["EXPERIMENT", "METHODS", "FrontierConfig", "frontier_summary", "leads"]
+__all__ = [
+    "EXPERIMENT",
+    "METHODS",
+    "FrontierConfig",
+    "attention_differences",
+    "attention_verdict",
+    "attention_verdicts",
+    "frontier_summary",
+    "leads",
+]

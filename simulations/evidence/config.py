@@ -57,6 +57,10 @@ class FrontierConfig:
         Budgets that an elastic step draws, beside the whole and the smallest.
     bf16, compiled
         As in `TrainingSettings`.
+    attention
+        Whether the attention of every model is measured too (`walras.llm.analysis.attention_measures`).
+    attention_sentences
+        Evaluation examples on which it is, drawn by seed, the same for all methods and budgets.
     dense_models
         Folder in which dense models are kept, so that all methods of a seed begin with one, and the tokens of WikiText;
         "" makes them in each cell.
@@ -81,6 +85,8 @@ class FrontierConfig:
     draws: int = 1
     bf16: bool = False
     compiled: bool = False
+    attention: bool = False
+    attention_sentences: int = 200
     dense_models: str = ""
 
     def __post_init__(self) -> None:
@@ -96,6 +102,7 @@ class FrontierConfig:
         whole_number("train_tokens", self.train_tokens)
         if whole_number("seeds", self.seeds) < 1:
             raise InvalidInputError("seeds must be 1 or more, got 0.")
+        whole_number("attention_sentences", self.attention_sentences, minimum=1)
         nonnegative_number("epochs", self.epochs)
         if (self.steps == 0) == (self.epochs == 0.0):
             raise InvalidInputError(f"Give steps or epochs, not both or none; got {self.steps} and {self.epochs}.")

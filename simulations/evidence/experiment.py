@@ -13,6 +13,7 @@ from walras.llm.ensemble import ModelStack
 from walras.llm.population import HEAD
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
+from walras.simulations.evidence.attention import attention_row
 from walras.simulations.evidence.config import FrontierConfig
 from walras.simulations.evidence.dense import dense_models
 from walras.simulations.evidence.flops import TaskFlops, agent_flops, task_flops
@@ -35,14 +36,20 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         the method began with), spearman (of a regression; NaN otherwise), bits_per_byte (of a language model; NaN
         otherwise), used (fraction of the agents' FLOPs that are left), real_flops and padded_flops (mean of an
         evaluation example, see `TaskFlops`) and their ratios to the dense model's, parameters, heads and blocks left
-        and gini (of FLOPs over agents; NaN where a model is not made of agents).
+        and gini (of FLOPs over agents; NaN where a model is not made of agents). With `config.attention` also
+        `attention`, a row for each of these, as in `attention_row`.
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(config, seeds)
     cell = Cell(config, task, seeds, dense)
     whole = _Whole(cell)
-    return {"scores": pd.DataFrame([whole.row(smaller) for smaller in smaller_models(cell)])}
+    rows: dict[str, list[dict[str, object]]] = {"scores": [], **({"attention": []} if config.attention else {})}
+    for smaller in smaller_models(cell):
+        rows["scores"].append(whole.row(smaller))
+        if config.attention:
+            rows["attention"].append(attention_row(cell, smaller))
+    return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
 
 
 class _Whole:
@@ -132,9 +139,11 @@ def _anchors(tables: Tables) -> Sequence[Anchor]:
 
 
 def _figures(tables: Tables) -> Mapping[str, "Figure"]:
+    from walras.simulations.evidence.attention_figures import attention_figures
     from walras.simulations.evidence.figures import frontier_figures
 
-    return frontier_figures(tables)
+    of_attention = attention_figures(tables["attention"]) if "attention" in tables else {}
+    return {**frontier_figures(tables), **of_attention}
 
 
 EXPERIMENT = Experiment(

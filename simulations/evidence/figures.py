@@ -1,6 +1,7 @@
 """Figures of a frontier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib import colormaps
@@ -14,7 +15,7 @@ from walras.simulations.evidence.table import OURS, frontier_summary
 from walras.simulations.experiments.experiment import Tables
 from walras.simulations.plot_style import PALETTE, panels
 
-__all__ = ["frontier_figures"]
+__all__ = ["frontier_figures", "method_styles"]
 
 _MARKERS = "osD^vPX<>*"
 _NEAR = (0.9, 1.03)  # of the dense score: where the better methods are told apart
@@ -52,24 +53,11 @@ def _lines(axis: Axes, rows: pd.DataFrame, metric: str) -> float:
     reference = float(dense["score"].iloc[0] if len(dense) else rows["dense_score"].mean())
     label = "dense, as many steps" if len(dense) else "dense"
     axis.axhline(reference, color="black", linewidth=1.0, linestyle="--", label=label)
-    methods = [method for method in summary["method"].unique() if method != DENSE]
-    others = [method for method in methods if method not in OURS]
-    for number, method in enumerate([*sorted(set(methods) & set(OURS)), *others]):
+    styles = method_styles([method for method in summary["method"].unique() if method != DENSE])
+    for method, style in styles.items():
         line = summary[summary["method"] == method].sort_values("real_flops_ratio")
-        ours = method in OURS
         axis.errorbar(
-            line["real_flops_ratio"],
-            line["score"],
-            yerr=line["half_width"].fillna(0.0),
-            marker=_MARKERS[number % len(_MARKERS)],
-            color=PALETTE[OURS.index(method)] if ours else colormaps["tab10"](others.index(method) % 10),
-            linestyle="-" if ours else ":",
-            linewidth=2.2 if ours else 1.2,
-            zorder=3 if ours else 2,
-            markersize=5,
-            capsize=2,
-            elinewidth=0.8,
-            label=method,
+            line["real_flops_ratio"], line["score"], yerr=line["half_width"].fillna(0.0), label=method, **style
         )
     axis.set_xlim(0.0, 1.05)
     axis.set_xlabel("FLOPs of real tokens, fraction of dense")
@@ -80,3 +68,22 @@ def _lines(axis: Axes, rows: pd.DataFrame, metric: str) -> float:
         axis.yaxis.set_major_formatter(LogFormatter())
         axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
     return reference
+
+
+def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Give the line and marker of each method of a figure, in the order in which they are drawn: ours stand out."""
+    others = [method for method in methods if method not in OURS]
+    styles = {}
+    for number, method in enumerate([*sorted(set(methods) & set(OURS)), *others]):
+        ours = method in OURS
+        styles[method] = {
+            "marker": _MARKERS[number % len(_MARKERS)],
+            "color": PALETTE[OURS.index(method)] if ours else colormaps["tab10"](others.index(method) % 10),
+            "linestyle": "-" if ours else ":",
+            "linewidth": 2.2 if ours else 1.2,
+            "zorder": 3 if ours else 2,
+            "markersize": 5,
+            "capsize": 2,
+            "elinewidth": 0.8,
+        }
+    return styles

@@ -6,7 +6,7 @@ A method's models for all seeds and budgets are members of one stack, budget by 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, final
 
 import numpy as np
@@ -140,6 +140,9 @@ class Smaller:
         Logits of the evaluation examples, or nats of a language model, in their order, whole agents served.
     open_agents
         Which agents it has kept, shape (n,).
+    trained
+        Gives the whole model with the weights that it has come to, closed agents included, in evaluation mode. To be
+        called before the next one is asked for.
     model
         The model, where it is not made of the dense model's agents; otherwise None.
     """
@@ -148,6 +151,7 @@ class Smaller:
     number: int
     observed: NDArray[np.floating[Any]]
     open_agents: NDArray[np.bool_] | None
+    trained: Callable[[], PreTrainedModel]
     model: PreTrainedModel | None = None
 
 
@@ -261,17 +265,28 @@ def _small_dense(cell: Cell) -> Iterator[Smaller]:
         everyone = _everyone(stack)
         if not cell.config.method.endswith(POST_HOC):
             cell.fit(stack, GivenShares(stack, everyone), cell.comparison(budget, 0).settings.steps)
-        for smaller in _scored(cell, stack, everyone, (budget,)):
+        for smaller in _scored(cell, stack, everyone, (budget,), models):
             yield replace(smaller, open_agents=None, model=models[smaller.number])
 
 
 def _scored(
-    cell: Cell, stack: ModelStack, allocation: NDArray[np.bool_], budgets: Sequence[float]
+    cell: Cell,
+    stack: ModelStack,
+    allocation: NDArray[np.bool_],
+    budgets: Sequence[float],
+    shaped: Sequence[PreTrainedModel] | None = None,
 ) -> Iterator[Smaller]:
+    """Score all members; `shaped` are models of their shape, one a seed, if that is not the dense models'."""
     observed = cell.observed(stack, allocation)
     seeds = len(cell.seeds)
+    shapes = cell.dense if shaped is None else shaped
     for member, budget in enumerate(_each(budgets, seeds)):
-        yield Smaller(budget, member % seeds, observed[member], allocation[member])
+        trained = partial(_written, stack, member, shapes[member % seeds])
+        yield Smaller(budget, member % seeds, observed[member], allocation[member], trained)
+
+
+def _written(stack: ModelStack, member: int, shape: PreTrainedModel) -> PreTrainedModel:
+    return stack.write_member(member, copy.deepcopy(shape)).eval()
 
 
 def _economy(cell: Cell, number: int) -> ModelEconomy:
