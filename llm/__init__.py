@@ -18,6 +18,7 @@ from walras.llm.site_latency import SiteLatency
 from walras.llm.streamlining import streamline
 from walras.llm.structure import EconomizedModel
 from walras.llm.trainer import EconomyTrainer
+from walras.llm.unpadded import unpadded
 from walras.llm.wealth import WealthDynamics
 
 __all__ = [
@@ -51,4 +52,5 @@ __all__ = [
     "count_flops",
     "recover",
     "streamline",
+    "unpadded",
 ]

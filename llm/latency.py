@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from walras.llm.flops import evaluating
+from walras.llm.unpadded import unpadded
 from walras.market import InvalidInputError
 
 __all__ = ["Latency", "as_graph", "measure_latency", "measure_turns"]
@@ -47,7 +48,8 @@ def measure_latency(
     repeats
         Counted passes of each model.
     graphed
-        Replay each pass as a CUDA graph, without the host's launches.
+        Replay each pass as a CUDA graph, without the host's launches, and as in an eager pass without masks that mask
+        nothing (`as_graph`).
     clock
         As in `measure_turns`.
     """
@@ -101,22 +103,29 @@ def measure_turns(
 def as_graph(compute: Callable[[], object], device: torch.device) -> Callable[[], object]:
     """Capture a computation as a CUDA graph, and give what replays it.
 
+    It runs three times before, so that what is compiled is compiled then, and is captured under `unpadded`: where a
+    model gets no attention mask, it makes none.
+
     Raises
     ------
     InvalidInputError
-        Another device than CUDA.
+        Another device than CUDA; or position ids put several sequences into one row.
+    RuntimeError
+        Something would be compiled while it is captured.
     """
     if device.type != "cuda":
         raise InvalidInputError(f"CUDA graphs need a CUDA device, got {device}: measure without graphed=True.")
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):  # what is set up by a first pass must not be captured
-        for _ in range(3):
+    with unpadded():
+        with torch.cuda.stream(stream):  # what is set up by a first pass must not be captured
+            for _ in range(3):
+                compute()
+        torch.cuda.current_stream(device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        # A compiler that starts in a capture breaks it, and nothing would say why.
+        with torch.compiler.set_stance("fail_on_recompile"), torch.cuda.graph(graph):
             compute()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        compute()
     return graph.replay
 
 
