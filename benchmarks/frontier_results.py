@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from walras.simulations.evidence.config import OURS
 from walras.simulations.evidence.figures import frontier_figures
 from walras.simulations.evidence.methods import DENSE
-from walras.simulations.evidence.table import OURS, frontier_summary, leads
+from walras.simulations.evidence.table import frontier_summary, leads
 
 COLUMNS = [
     *("method", "task", "seed", "budget", "metric", "score", "dense_score", "spearman", "bits_per_byte", "used"),

@@ -35,6 +35,9 @@ def frontier(
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the task's files; without it, the hub.")] = None,
     methods: Annotated[str | None, typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc.")] = None,
     budgets: Annotated[str | None, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = None,
+    baseline_budgets: Annotated[
+        str | None, typer.Option(help="Those of all methods but elastic and market; by default the same.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each method. Default: 3.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the dense model, and of each method.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
@@ -90,6 +93,7 @@ def frontier(
         "stride": stride,
         "train_tokens": train_tokens,
         "budgets": numbers("--budgets", budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
+        **({"baseline_budgets": numbers("--baseline-budgets", baseline_budgets)} if baseline_budgets else {}),
         "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
         "batch_size": batch_size or (64 if embedded else 32),
         "dense_models": str(dense_models),

@@ -37,7 +37,7 @@ def attention_row(cell: Cell, smaller: Smaller) -> dict[str, Any]:
         "budget": smaller.budget,
         "sentences": len(examples),
         "heads": int((is_head if smaller.open_agents is None else is_head & smaller.open_agents).sum()),
-        **measured.mean()[list(MEASURES)].to_dict(),
+        **{name: float(measured[name].mean()) for name in MEASURES},
     }
 
 

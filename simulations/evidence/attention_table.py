@@ -20,8 +20,8 @@ import pandas as pd
 
 from walras.llm.analysis.attention_measures import MEASURES, ORDINARY
 from walras.market import InvalidInputError
+from walras.simulations.evidence.config import OURS
 from walras.simulations.evidence.methods import DENSE, POST_HOC
-from walras.simulations.evidence.table import OURS
 from walras.simulations.plot_style import half_width_95
 
 __all__ = ["BY_ANY_CUT", "BY_MARKET", "NO", "attention_differences", "attention_verdict", "attention_verdicts"]
@@ -106,18 +106,16 @@ def attention_verdicts(
             "FLOPs does. Add some methods, such as taylor, uniform and random."
         )
     from_dense = _lower_and_higher(attention_differences(attention, method), special=special)
-    compared = [
-        _lower_and_higher(attention_differences(attention, method, name), special=special) for name in baselines
-    ]
+    compared = [_beyond(attention_differences(attention, method, name), special=special) for name in baselines]
     rows = []
-    for budget, row in from_dense[from_dense.index < 1.0].iterrows():
-        found = [bool(table.loc[budget, "beyond"]) for table in compared if budget in table.index]
+    for row in from_dense[from_dense.index < 1.0].reset_index().to_dict("records"):
+        beyond_dense = bool(row.pop("beyond"))
+        found = [beyond[row["budget"]] for beyond in compared if row["budget"] in beyond]
         if not found:
             continue
-        differences = row.drop("beyond").astype(float).to_dict()
-        facts = {"beyond_dense": bool(row["beyond"]), "beaten": sum(found), "baselines": len(found)}
-        verdict = NO if not row["beyond"] else BY_MARKET if all(found) else BY_ANY_CUT
-        rows.append({"method": method, "budget": budget, **differences, **facts, "verdict": verdict})
+        facts = {"beyond_dense": beyond_dense, "beaten": sum(found), "baselines": len(found)}
+        verdict = NO if not beyond_dense else BY_MARKET if all(found) else BY_ANY_CUT
+        rows.append({"method": method, **row, **facts, "verdict": verdict})
     if not rows:
         raise InvalidInputError(f"At no budget below 1 do models of {method} and of a baseline have heads left.")
     return pd.DataFrame(rows)
@@ -139,13 +137,19 @@ def _rows_of(attention: pd.DataFrame, method: str) -> pd.DataFrame:
     return rows
 
 
+def _beyond(differences: pd.DataFrame, *, special: bool) -> dict[float, bool]:
+    table = _lower_and_higher(differences, special=special)
+    return {float(budget): bool(beyond) for budget, beyond in zip(table.index, table["beyond"], strict=True)}
+
+
 def _lower_and_higher(differences: pd.DataFrame, *, special: bool) -> pd.DataFrame:
     """Give differences of entropy and agreement by budget, and whether both are beyond their intervals."""
     prefix = "" if special else ORDINARY
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for name in ("entropy", "agreement"):
         of_measure = differences[differences["measure"] == f"{prefix}{name}"].set_index("budget")
-        columns |= {name: of_measure["difference"], f"{name}_half_width": of_measure["half_width"]}
+        columns[name] = of_measure["difference"]
+        columns[f"{name}_half_width"] = of_measure["half_width"]
     table = pd.DataFrame(columns).sort_index(ascending=False)
     lower = -table["entropy"] > table["entropy_half_width"]
     higher = table["agreement"] > table["agreement_half_width"]

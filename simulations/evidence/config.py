@@ -13,8 +13,9 @@ from walras.market.errors import InvalidInputError
 from walras.market.validation import fraction, nonnegative_number, positive_number, whole_number
 from walras.simulations.models import EMBEDDED_TASK, load_model_and_task
 
-__all__ = ["BUDGETS", "FrontierConfig"]
+__all__ = ["BUDGETS", "OURS", "FrontierConfig"]
 
+OURS = ("elastic", "market")
 BUDGETS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.25, 0.15, 0.1)
 
 
@@ -40,6 +41,8 @@ class FrontierConfig:
         One of `METHODS`.
     budgets
         Fractions of the agents' FLOPs, each in (0, 1], all different.
+    baseline_budgets
+        Those of every method but `OURS`; by default the same.
     seeds
         Replications: of new heads, batches and draws.
     steps
@@ -75,6 +78,7 @@ class FrontierConfig:
     train_tokens: int = 4_000_000
     method: str = "elastic"
     budgets: tuple[float, ...] = BUDGETS
+    baseline_budgets: tuple[float, ...] = ()
     seeds: int = 3
     steps: int = 300
     epochs: float = 0.0
@@ -94,10 +98,14 @@ class FrontierConfig:
 
         if self.method not in METHODS:
             raise InvalidInputError(f"There is no method {self.method!r}; there are: {', '.join(METHODS)}.")
-        if not self.budgets or len(set(self.budgets)) < len(self.budgets):
-            raise InvalidInputError(f"budgets must be one or more different fractions, got {self.budgets}.")
-        for budget in self.budgets:
-            positive_number("budgets", fraction("budgets", budget))
+        if not self.budgets:
+            raise InvalidInputError("budgets must be one or more different fractions, got ().")
+        for name in ("budgets", "baseline_budgets"):
+            budgets = getattr(self, name)
+            if len(set(budgets)) < len(budgets):
+                raise InvalidInputError(f"{name} must be different fractions, got {budgets}.")
+            for budget in budgets:
+                positive_number(name, fraction(name, budget))
         whole_number("steps", self.steps)
         whole_number("train_tokens", self.train_tokens)
         if whole_number("seeds", self.seeds) < 1:
@@ -142,6 +150,11 @@ class FrontierConfig:
             compiled=self.compiled,
             seed=seed,
         )
+
+    @property
+    def budgets_of_method(self) -> tuple[float, ...]:
+        """The budgets at which the method is trained."""
+        return self.budgets if self.method in OURS else self.baseline_budgets or self.budgets
 
     @property
     def distillation(self) -> Distillation:

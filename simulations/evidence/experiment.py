@@ -1,7 +1,8 @@
 """The frontier as an experiment: a cell is one method at all budgets and seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from walras.llm.population import HEAD
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
 from walras.simulations.evidence.attention import attention_row
-from walras.simulations.evidence.config import FrontierConfig
+from walras.simulations.evidence.config import OURS, FrontierConfig
 from walras.simulations.evidence.dense import dense_models
 from walras.simulations.evidence.flops import TaskFlops, agent_flops, task_flops
 from walras.simulations.evidence.methods import DENSE, Cell, Smaller, smaller_models
@@ -40,6 +41,7 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         `attention`, a row for each of these, as in `attention_row`.
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
+    config = replace(config, budgets=config.budgets_of_method)
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(config, seeds)
     cell = Cell(config, task, seeds, dense)
@@ -127,15 +129,21 @@ def _anchors(tables: Tables) -> Sequence[Anchor]:
     """What holds at any scale: nobody uses more than its budget, and every budget has a row."""
     scores, cells = tables["scores"], tables["cells"]
     excess = float((scores["used"] - scores["budget"]).max())
-    asked = sum(
-        row["seeds"] * (1 if row["method"] == DENSE else len(row["budgets"])) for row in cells.to_dict("records")
-    )
+    asked = sum(row["seeds"] * _budgets_of(row) for row in cells.to_dict("records"))
     return (
         Anchor(
             "largest use above a budget (fraction of the agents' FLOPs)", 0.0, max(excess, 0.0), 1e-9, "closed form"
         ),
         Anchor("rows: one for each cell and budget", float(asked), float(len(scores)), 0.0, "closed form"),
     )
+
+
+def _budgets_of(cell: Mapping[str, Any]) -> int:
+    """Give at how many budgets a cell's method has rows."""
+    if cell["method"] == DENSE:
+        return 1
+    fewer = [] if cell["method"] in OURS else cell.get("baseline_budgets", [])
+    return len(fewer) or len(cell["budgets"])
 
 
 def _figures(tables: Tables) -> Mapping[str, "Figure"]:

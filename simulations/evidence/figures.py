@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from walras.llm.tasks import LOWER_IS_BETTER
+from walras.simulations.evidence.config import OURS
 from walras.simulations.evidence.methods import DENSE
-from walras.simulations.evidence.table import OURS, frontier_summary
+from walras.simulations.evidence.table import frontier_summary
 from walras.simulations.experiments.experiment import Tables
 from walras.simulations.plot_style import PALETTE, panels
 
@@ -28,7 +29,8 @@ def frontier_figures(tables: Tables) -> Mapping[str, Figure]:
     """
     scores = tables["scores"]
     figure, axes = panels(2 * scores["task"].nunique(), width=12.0, height=4.6)
-    handles, labels = [], []
+    handles: list[Any] = []
+    labels: list[Any] = []
     for number, (task, rows) in enumerate(scores.groupby("task", sort=False)):
         whole, near = axes[2 * number : 2 * number + 2]
         metric = str(rows["metric"].iloc[0])

@@ -7,9 +7,7 @@ from walras.llm.tasks import LOWER_IS_BETTER, kept_of_dense
 from walras.simulations.evidence.methods import DENSE
 from walras.simulations.plot_style import half_width_95
 
-__all__ = ["OURS", "frontier_summary", "leads"]
-
-OURS = ("elastic", "market")
+__all__ = ["frontier_summary", "leads"]
 
 
 def frontier_summary(scores: pd.DataFrame) -> pd.DataFrame:

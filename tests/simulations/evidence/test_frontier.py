@@ -149,6 +149,8 @@ def test_a_row_says_what_the_exported_model_is(method: str, small_task: Task, mo
         ({"budgets": ()}, "budgets"),
         ({"budgets": (0.5, 0.5)}, "budgets"),
         ({"budgets": (1.5,)}, "budgets"),
+        ({"baseline_budgets": (0.5, 0.5)}, "baseline_budgets"),
+        ({"baseline_budgets": (0.0,)}, "baseline_budgets"),
         ({"steps": 0}, "steps"),
         ({"epochs": 2.0}, "steps or epochs"),
         ({"search": 1.0}, "search"),
@@ -162,12 +164,14 @@ def test_bad_configurations_are_refused(fields: dict[str, object], named: str) -
 def test_the_command_prints_the_frontier_and_resumes(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["frontier", "--methods", "elastic,random-post-hoc", "--budgets", "1.0,0.4", "--seeds", "2"]
+    arguments += ["--baseline-budgets", "0.4"]
     arguments += ["--steps", "2", "--batch-size", "8", "--out", str(out), "--dense-models", str(tmp_path / "dense")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "random-post-hoc" in result.output
     scores = pd.read_parquet(out / "scores.parquet")
-    assert len(scores) == 2 * 2 * 2
+    assert len(scores) == 2 * (2 + 1)  # two seeds: ours at both budgets, and the baseline at one
+    assert set(scores.loc[scores["method"] == "random-post-hoc", "budget"]) == {0.4}
     assert (out / "figures" / "frontier.png").is_file()
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, again.output
