@@ -20,42 +20,49 @@ run, after a warm-up, the device synchronised around each pass; medians and quar
     compiled   each layer compiled by torch's inductor; on CUDA replayed as one CUDA graph
                (`--compile-mode max-autotune-no-cudagraphs` also tunes matrix products, which takes minutes)
 
+Nothing is padding, and no model gets a mask or makes one: all is measured under `walras.llm.unpadded`, since captured
+and compiled passes of transformers would otherwise attend through a mask of nothing, several times slower.
+
 Precisions: float32; tf32, float32 with products in TF32; bfloat16. FLOPs are counted by torch on the exported model.
 "of ratio" is speed-up times FLOPs / dense: 1.00 if time falls by as much as FLOPs do; then the same beside the dense
-model that is streamlined as well. Parts are done in order; once `--seconds` have passed no other begins, and compiling
-ends after `--compile-seconds` in a part; what is left out is said. The third command is for a CPU that others use too:
-one thread, and the process's own seconds.
+model that is streamlined as well. The headline compares each model in its fastest mode with the dense model in its own:
+what somebody gains who takes the best of each. Parts are done in order, those that compile last; once `--seconds` have
+passed no other begins, and compiling ends after `--compile-seconds` in a part; what is left out is said. The third
+command is for a CPU that others use too: one thread, and the process's own seconds.
 """
 
 import argparse
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 import transformers
 from exported_models import CUTS, Candidate, candidates
+from exported_tables import printed, printed_headline, printed_summary
 from transformers import PreTrainedModel
 
+from walras.llm import unpadded
 from walras.llm.architectures import Architecture, architecture_of, named_layers
 from walras.llm.latency import as_graph, measure_turns
 
 MODES = ("eager", "graph", "compiled")
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
-TARGET = 0.85  # of the FLOPs ratio
 PARTS = {  # the most important first
     "cuda": (
-        "graph:bfloat16:32x128,128x128,256x128",
-        "compiled:bfloat16:128x128",
-        "graph:tf32:32x128,128x128",
-        "eager:bfloat16:1x128,32x128,128x128",
+        "graph:bfloat16:128x128,32x128,256x128",
+        "eager:bfloat16:128x128,32x128",
+        "graph:tf32:128x128,32x128",
         "graph:bfloat16:1x128,32x512,128x512",
+        "eager:bfloat16:1x128",
         "eager:tf32:32x128,128x128",
+        "compiled:bfloat16:128x128,32x128",
         "compiled:tf32:128x128",
-        "compiled:bfloat16:32x128",
         "compiled:bfloat16:1x128",
     ),
     "cpu": ("eager:float32:4x128",),
@@ -109,7 +116,34 @@ def runner(
         compute()
     if mode == "eager" or not tokens.is_cuda:
         return compute
-    return as_graph(compute, tokens.device)
+    if mode == "compiled":
+        return as_graph(compute, tokens.device)
+    with refusing_masks():
+        return as_graph(compute, tokens.device)
+
+
+@contextmanager
+def refusing_masks() -> Iterator[None]:
+    """Raise where attention gets a mask: a table with masked passes in it would mislead."""
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def unmasked(*arguments: torch.Tensor, attn_mask: torch.Tensor | None = None, **named: Any) -> torch.Tensor:
+        if attn_mask is not None:
+            raise RuntimeError(f"attention got a mask of shape {tuple(attn_mask.shape)}, and nothing is padding")
+        return attend(*arguments, **named)
+
+    torch.nn.functional.scaled_dot_product_attention = unmasked
+    try:
+        yield
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = attend
+
+
+def reason(error: BaseException) -> str:
+    """Say what went wrong first: a capture that is broken off raises a second error, which says nothing."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return f"{type(error).__name__}: {str(error)[:200]}"
 
 
 def uncompiled(model: PreTrainedModel) -> None:
@@ -137,7 +171,7 @@ def measured(
         try:
             ready.append((each, runner(each.model, tokens, options, part.mode)))
         except Exception as error:  # a row that fails must not cost the others
-            left_out.append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+            left_out.append(f"{name}: {reason(error)}")
         longest = max(0.7 * longest, time.perf_counter() - before)
     if not ready or ready[0][0].cut != "dense":
         return [], left_out
@@ -175,47 +209,21 @@ def measured(
     return rows, left_out
 
 
+def measured_or_why_not(
+    part: Part, models: list[Candidate], options: argparse.Namespace, shape: tuple[int, int]
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Give what `measured` does, also where the device fails."""
+    try:
+        with unpadded():
+            return measured(part, models, options, shape)
+    except Exception as error:
+        return [], [f"{part.mode}, {part.precision}, {shape[0]} x {shape[1]}: {reason(error)}"]
+
+
 def _compiled_first(cut: str) -> int:
     """Cuts whose layers share few shapes are compiled soonest."""
     order = ("dense", "dense, streamlined", "small dense", "even", "sub-layers", "exported", "seconds", "market")
     return order.index(cut) if cut in order else len(order)
-
-
-def printed(rows: list[dict[str, object]]) -> None:
-    """Print the rows of one mode, precision and shape as Markdown."""
-    first = rows[0]
-    print(f"\n{first['mode']}, {first['precision']}, batch {first['batch']} x {first['tokens']} tokens\n")
-    print("| cut | budget | FLOPs / dense | ms (quartiles) | speed-up | of ratio | beside streamlined |")
-    print("|---|---|---|---|---|---|---|")
-    for row in sorted(rows, key=lambda row: -(row["budget"] or 2.0)):  # stable: cuts stay in order within a budget
-        of_ratio = "" if row["cut"] == "dense" else f"{row['of_ratio']:.2f}"
-        if row["budget"] and row["of_ratio"] >= TARGET:
-            of_ratio = f"**{of_ratio}**"
-        print(
-            f"| {row['cut']} | {row['budget'] or ''} | {row['flops']:.3f} "
-            f"| {row['median_ms']:.2f} ({row['lower_ms']:.2f} to {row['upper_ms']:.2f}) | {row['speed_up']:.2f}x "
-            f"| {of_ratio} | {row['of_ratio_streamlined']:.2f} |",
-            flush=True,
-        )
-
-
-def summarised(rows: list[dict[str, object]]) -> None:
-    """Print of-ratio of all that was measured: a row per cut and budget, a column per mode, precision and shape."""
-    table = pd.DataFrame(rows)
-    table = table[table["budget"].notna()]
-    if table.empty:
-        return
-    table["where"] = [f"{row.mode} {row.precision} {row.batch}x{row.tokens}" for row in table.itertuples()]
-    wide = table.pivot_table(index=["budget", "cut"], columns="where", values="of_ratio", sort=False)
-    wide = wide.sort_index(level=0, ascending=False, sort_remaining=False)
-    print("\nSpeed-up over the dense model, as a part of the FLOPs ratio (1.00: time falls by as much as FLOPs do)\n")
-    print("| budget | cut | " + " | ".join(wide.columns) + " |")
-    print("|---" * (2 + len(wide.columns)) + "|")
-    for (budget, cut), values in wide.iterrows():
-        cells = [
-            "" if value != value else f"**{value:.2f}**" if value >= TARGET else f"{value:.2f}" for value in values
-        ]
-        print(f"| {budget:g} | {cut} | " + " | ".join(cells) + " |")
 
 
 def profiled(models: list[Candidate], options: argparse.Namespace) -> None:
@@ -273,7 +281,9 @@ def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str,
     left_out: list[str] = []
     made: dict[str, list[Candidate]] = {}
     to_profile = options.profile and options.device.type == "cuda"
-    for part, shape in [(each, shape) for each in options.parts for shape in each.shapes]:
+    # A capture that fails may break what comes after it, and compiled code has most that can fail: it comes last.
+    parts = sorted(options.parts, key=lambda part: part.mode == "compiled")
+    for part, shape in [(each, shape) for each in parts for shape in each.shapes]:
         name = f"{part.mode}, {part.precision}, {shape[0]} x {shape[1]}"
         if part.mode == "graph" and options.device.type != "cuda":
             left_out.append(f"{name}: needs CUDA")
@@ -287,7 +297,7 @@ def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str,
             for remark in remarks:
                 print(f"{part.precision}, {remark}", flush=True)
         models = made[part.precision]
-        more, failed = measured(part, models, options, shape)
+        more, failed = measured_or_why_not(part, models, options, shape)
         rows += more
         left_out += failed
         if more:
@@ -299,7 +309,7 @@ def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str,
             try:
                 profiled(models, options)
             except Exception as error:  # as above
-                left_out.append(f"profile: {type(error).__name__}: {str(error)[:200]}")
+                left_out.append(f"profile: {reason(error)}")
     return rows, left_out
 
 
@@ -320,7 +330,8 @@ def main() -> None:
         print(f"- {cut}: {CUTS[cut]}")
     rows, left_out = all_parts(options, began)
     if rows:
-        summarised(rows)
+        printed_summary(rows)
+        printed_headline(rows)
     for line in left_out:
         print("left out:", line)
     print(f"{time.perf_counter() - began:.0f} s in all")
