@@ -15,8 +15,8 @@ __all__ = ["print_attention"]
 
 def print_attention(attention: "pd.DataFrame", console: "Console") -> None:
     """Print how each method's attention differs from the dense model's, and whether the market makes it clearer."""
+    from walras.simulations.evidence.config import OURS
     from walras.simulations.evidence.methods import DENSE
-    from walras.simulations.evidence.table import OURS
 
     methods = list(attention["method"].unique())
     if DENSE not in methods:

@@ -107,18 +107,16 @@ def attention_verdicts(
         )
     from_dense = _lower_and_higher(attention_differences(attention, method), special=special)
     compared = [_beyond(attention_differences(attention, method, name), special=special) for name in baselines]
-    rows = []
-    for row in from_dense[from_dense.index < 1.0].reset_index().to_dict("records"):
-        beyond_dense = bool(row.pop("beyond"))
-        found = [beyond[row["budget"]] for beyond in compared if row["budget"] in beyond]
-        if not found:
-            continue
-        facts = {"beyond_dense": beyond_dense, "beaten": sum(found), "baselines": len(found)}
-        verdict = NO if not beyond_dense else BY_MARKET if all(found) else BY_ANY_CUT
-        rows.append({"method": method, **row, **facts, "verdict": verdict})
-    if not rows:
+    table = from_dense.rename(columns={"beyond": "beyond_dense"}).reset_index()
+    found = [[beyond[budget] for beyond in compared if budget in beyond] for budget in table["budget"]]
+    table["beaten"], table["baselines"] = [sum(each) for each in found], [len(each) for each in found]
+    by_market = table["beaten"] == table["baselines"]
+    table["verdict"] = np.where(~table["beyond_dense"], NO, np.where(by_market, BY_MARKET, BY_ANY_CUT))
+    table = table[(table["budget"] < 1.0) & (table["baselines"] > 0)].reset_index(drop=True)
+    if table.empty:
         raise InvalidInputError(f"At no budget below 1 do models of {method} and of a baseline have heads left.")
-    return pd.DataFrame(rows)
+    table.insert(0, "method", method)
+    return table
 
 
 def attention_verdict(verdicts: pd.DataFrame) -> str:
