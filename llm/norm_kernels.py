@@ -6,17 +6,22 @@ import triton.language as tl
 __all__ = ["sum_and_norms_kernel"]
 
 
-@triton.jit(do_not_specialize=["norms"])
+@triton.jit(do_not_specialize=["added_rows", "norms"])
 def sum_and_norms_kernel(
-    added, residual, weights, biases, out, norms, features, epsilon, HAS_SUM: tl.constexpr, BLOCK: tl.constexpr
-):
-    """One program takes one token: it is read once and written once, however many normalisations there are."""
-    start = tl.program_id(0).to(tl.int64) * features
+    added, residual, weights, biases, out, added_rows, norms, features, epsilon,
+    HAS_SUM: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program takes one token: it is read once and written once, however many normalisations there are.
+
+    Token t gets row `t % added_rows` of what is added.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    start = row * features
     columns = tl.arange(0, BLOCK)
     inside = columns < features
     token = tl.load(residual + start + columns, mask=inside, other=0.0).to(tl.float32)
     if HAS_SUM:
-        token += tl.load(added + start + columns, mask=inside, other=0.0).to(tl.float32)
+        token += tl.load(added + row % added_rows * features + columns, mask=inside, other=0.0).to(tl.float32)
     for number in range(norms):
         mean = tl.sum(token, axis=0) / features
         centred = tl.where(inside, token - mean, 0.0)

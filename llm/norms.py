@@ -18,6 +18,7 @@ __all__ = ["sum_and_norms"]
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 _LARGEST_ROW = 16384  # what the registers of one program hold
+_FEATURES_OF_A_WARP = 256
 # Below, a kernel of torch is launched faster than one of Triton, and launching is what takes the time.
 _WORTH_A_KERNEL = 2**20
 
@@ -28,7 +29,8 @@ def sum_and_norms(added: Tensor | None, residual: Tensor, weights: Tensor, biase
     Parameters
     ----------
     added, residual
-        Shape (..., features); None for nothing to add.
+        Shape (..., features); None for nothing to add. `added` may have less than the residual's dimensions, and is
+        then the same along the others.
     weights, biases
         Of the k normalisations, shape (k, features).
     epsilon
@@ -68,7 +70,7 @@ def _by_kernel(added: Tensor | None, residual: Tensor, weights: Tensor, biases: 
 
     features = residual.shape[-1]
     residual = residual.contiguous()
-    other = residual if added is None else added.contiguous()
+    other = residual if added is None else _rows_that_repeat(added, residual)
     out = torch.empty_like(residual)
     block = triton.next_power_of_2(features)
     if out.numel():
@@ -78,11 +80,21 @@ def _by_kernel(added: Tensor | None, residual: Tensor, weights: Tensor, biases: 
             weights,
             biases,
             out,
+            other.numel() // features,
             len(weights),
             features,
             epsilon,
             HAS_SUM=added is not None,
             BLOCK=block,
-            num_warps=min(max(block // 256, 1), 8),
+            num_warps=min(max(block // _FEATURES_OF_A_WARP, 1), 8),
         )
     return out
+
+
+def _rows_that_repeat(added: Tensor, residual: Tensor) -> Tensor:
+    """Give what is added so that the kernel can go through its rows again and again."""
+    while added.ndim > 1 and added.shape[0] == 1:
+        added = added[0]
+    if added.shape != residual.shape[residual.ndim - added.ndim :]:
+        added = added.expand(residual.shape)
+    return added.contiguous()

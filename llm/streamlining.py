@@ -7,7 +7,7 @@ changes what the model computes,
   Products that were cut are narrow, and three narrow ones waste more of a GPU than one that is three times as wide;
 - in a model that normalises after the sum (BERT and its kin) the sum over the residual stream and its normalisation are
   one step, and so are the normalisations that are left of sub-layers closed altogether behind it: these pass on what
-  they get.
+  they get. BERT's sum of embeddings is such a step as well.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
-from transformers.models.bert.modeling_bert import BertOutput, BertSelfOutput
+from transformers.models.bert.modeling_bert import BertEmbeddings, BertOutput, BertSelfOutput
 from transformers.models.electra.modeling_electra import ElectraOutput, ElectraSelfOutput
 from transformers.models.roberta.modeling_roberta import RobertaOutput, RobertaSelfOutput
 
@@ -26,7 +26,7 @@ from walras.llm.architectures.description import SublayerNames
 from walras.llm.closed import ClosedProjection
 from walras.llm.errors import CouplingError
 from walras.llm.guards import GATE_NAME
-from walras.llm.norms import sum_and_norms
+from walras.llm.norm_chains import EmbeddingsAndNorms, NormChain, SumAndNorms
 
 __all__ = ["streamline"]
 
@@ -66,7 +66,7 @@ def streamline(model: PreTrainedModel) -> PreTrainedModel:
     all_named = len(architecture.stacks) == 1 and not getattr(model.config, "add_cross_attention", False)
     all_named = all_named and all(len(sublayers) == 2 for _, sublayers in layers)
     cached = bool(getattr(model.config, "is_decoder", False))
-    before: _SumAndNorms | None = None  # what the residual stream comes from
+    before = _embeddings(model)  # what the residual stream comes from
     for layer, sublayers in layers:
         for names in sublayers:
             _join_inputs(layer, names)
@@ -88,9 +88,20 @@ def _join_inputs(layer: nn.Module, names: SublayerNames) -> None:
         layer.set_submodule(name, _Part(joined, number))
 
 
+def _embeddings(model: PreTrainedModel) -> NormChain | None:
+    """Make the sum of embeddings and its normalisation one step, and give it where it is what the first layer gets."""
+    found = [(name, module) for name, module in model.named_modules() if type(module) is BertEmbeddings]
+    if len(found) != 1:
+        return None
+    name, embeddings = found[0]
+    mine = EmbeddingsAndNorms(embeddings).train(embeddings.training)
+    model.set_submodule(name, mine)
+    return mine
+
+
 def _sum_and_norm(
-    layer: nn.Module, names: SublayerNames, before: "_SumAndNorms | None", *, cached: bool
-) -> "_SumAndNorms | None":
+    layer: nn.Module, names: SublayerNames, before: NormChain | None, *, cached: bool
+) -> NormChain | None:
     """Make a sub-layer's sum and normalisation one step, or a part of the step before; give the one it is part of."""
     path = names.output.rpartition(".")[0]
     block = _find(layer, path) if path else None
@@ -107,7 +118,7 @@ def _sum_and_norm(
         else:
             layer.set_submodule(names.inputs[0].rpartition(".")[0], nn.Identity())
         return before
-    mine = _SumAndNorms(block, closed=closed).train(block.training)
+    mine = SumAndNorms(block, closed=closed).train(block.training)
     layer.set_submodule(path, mine)
     return mine
 
@@ -151,48 +162,6 @@ class _Part(nn.Module):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         return self.joined.part(self.number, hidden_states)
-
-
-class _SumAndNorms(nn.Module):
-    """Output projection, dropout, sum and normalisations; of a closed sub-layer a constant in place of the first two.
-
-    Parameters
-    ----------
-    block
-        What computes `LayerNorm(dense(output of the sub-layer) + residual)`.
-    closed
-        Whether its projection has no inputs.
-    """
-
-    constant: Tensor | None
-    weights: nn.Parameter
-    biases: nn.Parameter
-
-    def __init__(self, block: Any, *, closed: bool) -> None:
-        super().__init__()
-        self.dense: nn.Module | None = None if closed else block.dense
-        self.dropout: nn.Module = block.dropout
-        self.register_buffer("constant", block.dense.bias.detach() if closed and block.dense.bias is not None else None)
-        norm = block.LayerNorm
-        self.epsilon: float = norm.eps
-        self.weights = nn.Parameter(norm.weight[None].clone(), requires_grad=norm.weight.requires_grad)
-        self.biases = nn.Parameter(norm.bias[None].clone(), requires_grad=norm.bias.requires_grad)
-
-    def go_on(self, norm: nn.LayerNorm, constant: Tensor | None) -> None:
-        """Add a constant, and normalise once more."""
-        if constant is not None:
-            self.biases[-1].add_(constant.to(self.biases.dtype))
-        for name, row in (("weights", norm.weight), ("biases", norm.bias)):
-            rows = getattr(self, name)
-            setattr(self, name, nn.Parameter(torch.cat([rows, row[None]]), requires_grad=rows.requires_grad))
-
-    def forward(self, output: Tensor, residual: Tensor) -> Tensor:
-        added: Tensor | None = None
-        if self.dense is not None:
-            added = self.dropout(self.dense(output))
-        elif self.constant is not None:
-            residual = residual + self.constant
-        return sum_and_norms(added, residual, self.weights, self.biases, self.epsilon)
 
 
 class _PassOn(nn.Module):

@@ -24,8 +24,8 @@ from walras.llm import (
     streamline,
 )
 from walras.llm.architectures import ARCHITECTURES
+from walras.llm.norm_chains import EmbeddingsAndNorms, NormChain
 from walras.llm.norms import sum_and_norms
-from walras.llm.streamlining import _SumAndNorms
 
 POST_NORM = ("bert", "electra", "roberta")
 JOINED = sorted(set(ZOO) - {"gpt2", "modernbert"})  # those hold one projection already
@@ -74,10 +74,40 @@ def test_of_a_closed_sublayer_a_normalisation_is_left(name: str, layer: int, kin
             parameter.add_(0.1 * torch.randn_like(parameter))
     lean, batch = streamline(copy.deepcopy(exported)), batch_of(exported, padded=3)
     torch.testing.assert_close(logits_of(lean, batch), logits_of(exported, batch), rtol=1e-4, atol=1e-5)
-    steps = [module for module in lean.modules() if isinstance(module, _SumAndNorms)]
-    assert sum(len(step.weights) for step in steps) == 6
+    steps = [module for module in lean.modules() if isinstance(module, NormChain)]
+    embeddings = int(name == "bert")  # a step as well, to which closed sub-layers can belong
+    assert sum(len(step.weights) for step in steps) == 6 + embeddings
     # Behind a sub-layer that is open the closed ones are no step of their own; before all others there is none.
-    assert len(steps) == 6 - (1 if kind else 2) + (layer == 0 and kind != "neuron_block")
+    first = layer == 0 and kind != "neuron_block" and not embeddings
+    assert len(steps) == 6 + embeddings - (1 if kind else 2) + first
+
+
+@torch.no_grad()
+def test_embeddings_of_bert_are_summed_in_one_step() -> None:
+    economy = economy_of(bert())
+    exported = economy.export(bids_that_close(economy, layer=0))
+    lean = streamline(copy.deepcopy(exported))
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(3, 40, (2, 6), generator=generator)
+    inputs = {
+        "token_type_ids": torch.randint(2, (2, 6), generator=generator),
+        "position_ids": torch.randperm(12, generator=generator).view(2, 6),
+        "inputs_embeds": torch.randn(2, 6, 48, generator=generator),
+    }
+    plain = exported(input_ids=ids).logits
+    for names in ([], [*inputs][:1], [*inputs][1:2], [*inputs]):
+        given = {name: inputs[name] for name in names}
+        given |= {} if "inputs_embeds" in given else {"input_ids": ids}
+        expected = exported(**given).logits
+        torch.testing.assert_close(lean(**given).logits, expected, rtol=1e-4, atol=1e-5)
+        assert torch.equal(expected, plain) == (not names)
+    embeddings = lean.bert.embeddings
+    assert isinstance(embeddings, EmbeddingsAndNorms)
+    assert lean.get_input_embeddings() is embeddings.word_embeddings
+    # In training dropout comes behind the first normalisation: if it takes all, no token differs from another.
+    embeddings.dropout.p = 1.0
+    dropped = embeddings.train()(ids)
+    torch.testing.assert_close(dropped, dropped[:1, :1].expand_as(dropped))
 
 
 def test_a_bert_that_generates_keeps_its_cache() -> None:
@@ -156,7 +186,7 @@ def test_the_kernel_computes_the_same_where_it_is_interpreted() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "6 passed" in done.stdout
+    assert "10 passed" in done.stdout
 
 
 class TestKernel:
@@ -185,6 +215,16 @@ class TestKernel:
             )
         torch.testing.assert_close(fused, exact.float(), rtol=1e-4, atol=1e-4)
         assert not torch.equal(fused, residual)
+
+    @pytest.mark.parametrize("shape", [(768,), (3, 768), (1, 3, 768), (2, 1, 768)])
+    def test_rows_that_repeat_by_kernel(self, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+        monkeypatch.setattr("walras.llm.norms._WORTH_A_KERNEL", 1)
+        added, residual, weights, biases = self.drawn(2, 768)
+        added = added[tuple(slice(size) for size in (*(1,) * (3 - len(shape)), *shape))].reshape(shape)
+        with torch.no_grad():
+            fused = sum_and_norms(added, residual, weights, biases, 1e-5)
+            exact = sum_and_norms(added.double(), residual.double(), weights.double(), biases.double(), 1e-5)
+        torch.testing.assert_close(fused, exact.float(), rtol=1e-4, atol=1e-4)
 
     def test_bfloat16(self, monkeypatch: pytest.MonkeyPatch) -> None:
         if INTERPRETED:
