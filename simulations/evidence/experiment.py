@@ -138,7 +138,7 @@ def _anchors(tables: Tables) -> Sequence[Anchor]:
     )
 
 
-def _budgets_of(cell: Mapping[str, Any]) -> int:
+def _budgets_of(cell: Mapping[Any, Any]) -> int:
     """Give at how many budgets a cell's method has rows."""
     if cell["method"] == DENSE:
         return 1
