@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from tests.llm.models import PADDING, bert, llama
+from tests.llm.tokens.models import attached
 from torch import Tensor
 from torch._dynamo.testing import CompileCounter
 from transformers import MistralConfig, MistralForCausalLM, PreTrainedModel, StaticCache, masking_utils
@@ -110,6 +111,23 @@ def test_layers_compiled_before_a_capture_serve_in_it(capturing: list[bool]) -> 
         counts.append(counter.frame_count)
         torch.compiler.reset()
     assert counts == [2, 1]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("make", "visible"), [(bert, "everyone"), (bert, "buyers"), (llama, "buyers")])
+def test_captured_markets_of_tokens_make_no_mask(
+    make: Callable[[], PreTrainedModel], visible: str, capturing: list[bool], attended: list[tuple[bool, bool]]
+) -> None:
+    model = make()
+    attached(model, capacity=0.5, visible=visible, room=0.6 if make is llama else None)
+    expected = model(input_ids=IDS).logits
+    capturing[0] = True
+    model(input_ids=IDS)
+    assert {masked for masked, _ in attended[-3:]} == {True}
+    with unpadded():
+        logits = model(input_ids=IDS).logits
+    assert attended[-3:] == [(False, make is llama)] * 3
+    assert torch.equal(logits, expected)
 
 
 @torch.no_grad()
