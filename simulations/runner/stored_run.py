@@ -34,8 +34,9 @@ class StoredTables(Mapping[str, pd.DataFrame]):
                     f"{self._paths[name]} cannot be read ({error}): it was changed after the run wrote it. Run the "
                     "scenario again into another folder."
                 ) from None
-            if name == CELLS:  # tuples come back as arrays
-                table = table.assign(**{column: table[column].map(_as_tuple) for column in self._tuples})
+            if name == CELLS:  # tuples come back as arrays; fields newer than the run are not there
+                there = [column for column in self._tuples if column in table]
+                table = table.assign(**{column: table[column].map(_as_tuple) for column in there})
             self._read[name] = table
         return self._read[name]
 

@@ -36,6 +36,13 @@ def reference(tmp_path_factory):
     return run_scenario(SWEPT, tmp_path_factory.mktemp("reference") / "run")
 
 
+def test_a_run_older_than_a_field_of_its_configuration_is_read(reference, tmp_path):
+    folder = shutil.copytree(reference.path, tmp_path / "older")
+    cells = pd.read_parquet(folder / "cells.parquet")
+    cells.drop(columns="prices").to_parquet(folder / "cells.parquet")
+    assert list(StoredRun(folder).tables["cells"]["tax_rate"]) == list(cells["tax_rate"])
+
+
 class StopsAfter:
     """Counts cells, and stops the run after some, as Ctrl-C would."""
 
