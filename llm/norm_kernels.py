@@ -15,13 +15,14 @@ def sum_and_norms_kernel(
 
     Token t gets row `t % added_rows` of what is added.
     """
-    row = tl.program_id(0).to(tl.int64)
-    start = row * features
+    start = tl.program_id(0).to(tl.int64) * features
     columns = tl.arange(0, BLOCK)
     inside = columns < features
     token = tl.load(residual + start + columns, mask=inside, other=0.0).to(tl.float32)
     if HAS_SUM:
-        token += tl.load(added + row % added_rows * features + columns, mask=inside, other=0.0).to(tl.float32)
+        token += tl.load(
+            added + (tl.program_id(0) % added_rows).to(tl.int64) * features + columns, mask=inside, other=0.0
+        ).to(tl.float32)
     for number in range(norms):
         mean = tl.sum(token, axis=0) / features
         centred = tl.where(inside, token - mean, 0.0)

@@ -77,7 +77,8 @@ class SiteLatency:
         Parameters
         ----------
         graphed
-            Replay the pass as a CUDA graph: without the host's launches, which hide what small models save on a GPU.
+            Replay the pass as a CUDA graph: without the host's launches, which hide what small models save on a GPU, and
+            without attention masks (`walras.llm.unpadded`), behind which attention would seem to take most of the time.
         prepare
             What is done to a model before it is put to use, such as `walras.llm.streamline`.
         clock
@@ -120,7 +121,7 @@ class SiteLatency:
         return cls(
             tuple(saved[_shape(site)] for site in population.sites),
             whole,
-            conditions + (", as a CUDA graph" if graphed else ""),
+            conditions + (", as a CUDA graph, unmasked" if graphed else ""),
             tuple(entry[_shape(site)] for site in population.sites),
         )
 
