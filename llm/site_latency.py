@@ -77,8 +77,8 @@ class SiteLatency:
         Parameters
         ----------
         graphed
-            Replay the pass as a CUDA graph: without the host's launches, which hide what small models save on a GPU, and
-            without attention masks (`walras.llm.unpadded`), behind which attention would seem to take most of the time.
+            Replay the pass as a CUDA graph: without the host's launches, which hide what small models save on a GPU,
+            and without attention masks (`walras.llm.unpadded`), with which attention would take most of the time.
         prepare
             What is done to a model before it is put to use, such as `walras.llm.streamline`.
         clock
