@@ -121,19 +121,17 @@ def print_mechanisms(outcomes: "pd.DataFrame", console: "Console") -> None:
     summary = mechanism_summary(outcomes).sort_values("budget", ascending=False, kind="stable")
     metric = str(outcomes["metric"].iloc[0])
     for part, score in (("trained", metric), ("isolated", "value served")):
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, title=f"{part}, over seeds", title_justify="left")
-        for column in ("budget", "mechanism", score, "against cap", "used", "sold", "price"):
-            table.add_column(column, justify="left" if column == "mechanism" else "right")
-        for column in ("Gini agents", "Gini layers", "dead", "no heads"):
-            table.add_column(column, justify="right")
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title=f"{part}, over seeds", title_justify="left")
+        for column in ("budget", "mechanism", score, "against cap", "used", "price", "Gini", "layers", "dead"):
+            table.add_column(column, justify="left" if column == "mechanism" else "right", no_wrap=True)
         for row in summary[summary["part"] == part].to_dict("records"):
             table.add_row(
                 f"{row['budget']:g}",
                 row["mechanism"],
                 _with_interval(row["score"], row["half_width"]),
                 _with_interval(row["against_cap"], row["against_cap_half_width"], sign="+"),
-                *(f"{row[name]:.3f}" for name in ("used", "sold", "price", "gini_agents", "gini_layers")),
-                *(f"{row[name]:.1f}" for name in ("dead", "layers_without_heads")),
+                *(f"{row[name]:.3f}" for name in ("used", "price", "gini_agents", "gini_layers")),
+                f"{row['dead']:.1f}",
             )
         console.print(table, highlight=False)
     if outcomes["mechanism"].nunique() < 2:
@@ -147,10 +145,10 @@ def print_mechanisms(outcomes: "pd.DataFrame", console: "Console") -> None:
         table.add_row(
             row["measure"],
             "all" if math.isnan(row["budget"]) else f"{row['budget']:g}",
-            f"{row['kendall']:+.2f}",
-            f"{row['low']:+.2f} to {row['high']:+.2f}",
-            f"{row['spearman']:+.2f}",
-            f"{row['between_seeds']:+.2f}",
+            _correlation(row["kendall"]),
+            f"{_correlation(row['low'])} to {_correlation(row['high'])}",
+            _correlation(row["spearman"]),
+            _correlation(row["between_seeds"]),
         )
     console.print(table, highlight=False)
 
@@ -160,3 +158,8 @@ def _with_interval(value: float, half_width: float, *, sign: str = "") -> str:
         return ""
     interval = "" if math.isnan(half_width) else f" ± {half_width:.3f}"
     return f"{value:{sign}.3f}{interval}"
+
+
+def _correlation(value: float) -> str:
+    """Give a correlation; where all mechanisms are alike there is none."""
+    return "none" if math.isnan(value) else f"{value:+.2f}"
