@@ -8,8 +8,8 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -237,16 +237,17 @@ def _for_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor
 
 def positions_of(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
     """Positions of each row, where a model looks them up in a table: by itself it would look up one row for all."""
-    if not _looks_positions_up(model):
+    if model not in _LOOKS_POSITIONS_UP:
+        tables = (name for name, m in model.named_modules() if isinstance(m, nn.Embedding) and m.padding_idx is None)
+        has_table = any(name.endswith(("position_embeddings", "wpe")) for name in tables)
+        _LOOKS_POSITIONS_UP[model] = has_table and "position_ids" in inspect.signature(model.forward).parameters
+    if not _LOOKS_POSITIONS_UP[model]:
         return {}
     return {"position_ids": torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens).contiguous()}
 
 
-@lru_cache(maxsize=8)
-def _looks_positions_up(model: nn.Module) -> bool:
-    tables = (name for name, m in model.named_modules() if isinstance(m, nn.Embedding) and m.padding_idx is None)
-    has_table = any(name.endswith(("position_embeddings", "wpe")) for name in tables)
-    return has_table and "position_ids" in inspect.signature(model.forward).parameters
+# Asked once for each model, which must not be kept alive for that: a stack fills a device.
+_LOOKS_POSITIONS_UP: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def _precision(stack: ModelStack, settings: TrainingSettings) -> torch.autocast:

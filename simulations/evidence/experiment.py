@@ -1,5 +1,6 @@
 """The frontier as an experiment: a cell is one method at all budgets and seeds."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         `attention`, a row for each of these, as in `attention_row`.
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
+    gc.collect()  # stacks of the cell before refer to themselves, and would keep the device's memory
     config = replace(config, budgets=config.budgets_of_method)
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(config, seeds)

@@ -1,5 +1,6 @@
 """The mechanisms as an experiment: a cell is one mechanism at all budgets and seeds, in training and in isolation."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def run_mechanisms_cell(config: MechanismsConfig, rng: Generator) -> Tables:
         surplus (mean over periods of what agents pay and of the value that is left to them) and gini_surplus.
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
+    gc.collect()  # stacks of the cell before refer to themselves, and would keep the device's memory
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     frontier = config.frontier()
     dense, task = dense_models(frontier, seeds)

@@ -1,6 +1,8 @@
 """A stack computes what its members compute, and trains each of them as if it were alone."""
 
 import copy
+import gc
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -202,6 +204,17 @@ def test_batches_of_several_seeds_are_aligned_and_go_through_everything() -> Non
     assert np.abs(longest[:, 0] - longest[:, 1]).max() <= 6
     second = np.stack([next(batches) for _ in range(25)])
     assert not (epoch == second).all()
+
+
+def test_a_stack_that_is_done_with_frees_its_memory(task: Task) -> None:
+    stack = ModelStack([bert(0)])
+    examples = TensorExamples(task.train, task.collate)
+    shares = GivenShares(stack, np.ones((1, len(stack.economy.population)), dtype=bool))
+    train_together(stack, examples, TrainingSettings(steps=1, batch_size=4), seeds=[0], shares=shares)
+    weight = weakref.ref(stack.model.get_parameter("classifier.weight"))
+    del stack, shares
+    gc.collect()
+    assert weight() is None
 
 
 def test_what_cannot_be_stacked_is_told(task: Task) -> None:
