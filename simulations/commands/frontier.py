@@ -20,7 +20,7 @@ __all__ = ["ALL_METHODS", "frontier", "print_summary", "training_length"]
 
 # Minutes on two cores: what must hold at any scale can be seen on it, and nothing else.
 _SMOKE: dict[str, Any] = {
-    "methods": "elastic,magnitude,random-post-hoc",
+    "methods": "dense,elastic,magnitude,random-post-hoc",
     "budgets": "1.0,0.5,0.25",
     "seeds": 2,
     "steps": 40,

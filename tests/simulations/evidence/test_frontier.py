@@ -178,6 +178,33 @@ def test_the_command_prints_the_frontier_and_resumes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(out / "scores.parquet"), scores)
 
 
+def test_the_smoke_preset_keeps_budgets_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What must hold at any scale, on few examples."""
+    out = tmp_path / "run"
+    arguments = ["frontier", "--preset", "smoke", "--out", str(out), "--dense-models", str(tmp_path / "dense")]
+    run_cell, done = EXPERIMENT.run, []
+
+    def stops_after_two(config: FrontierConfig, rng: np.random.Generator) -> object:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(config.method)
+        return run_cell(config, rng)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(EXPERIMENT.__dict__, "run", stops_after_two)
+        stopped = CliRunner().invoke(app, arguments)
+    assert stopped.exit_code != 0
+    assert done == ["dense", "elastic"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    scores = pd.read_parquet(out / "scores.parquet")
+    assert len(scores) == 2 * (1 + 3 * 3)
+    assert (scores["used"] <= scores["budget"] + 1e-9).all()
+    assert set(scores["method"]) == {"dense", "elastic", "magnitude", "random-post-hoc"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
