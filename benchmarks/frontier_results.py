@@ -9,6 +9,7 @@ of their paired difference.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -41,44 +42,31 @@ def rows_of(folders: list[Path]) -> pd.DataFrame:
 
 def kept_table(rows: pd.DataFrame) -> str:
     """Give what is kept of the dense score, in per cent, a line per method, as a Markdown table."""
-    summary = frontier_summary(rows)
-    budgets = sorted(summary["budget"].unique(), reverse=True)
-    lines = [
-        "| method | " + " | ".join(f"{100 * budget:g} %" for budget in budgets) + " |",
-        "|---|" + "---|" * len(budgets),
-    ]
-    for method in summary["method"].unique():
-        cells = []
-        for budget in budgets:
-            found = summary[(summary["method"] == method) & (summary["budget"] == budget)]
-            cells.append(
-                ""
-                if found.empty
-                else f"{100 * found['kept'].iloc[0]:.1f} ± {100 * found['kept_half_width'].iloc[0]:.1f}"
-            )
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return _table(
+        frontier_summary(rows), "method", lambda r: f"{100 * r['kept']:.1f} ± {100 * r['kept_half_width']:.1f}"
+    )
 
 
 def leads_table(rows: pd.DataFrame, ours: str) -> str:
     """Give our lead over each other method, in points of the score, as a Markdown table."""
-    table = leads(rows, ours)
+
+    def cell(row: pd.Series) -> str:
+        mark = "**" if row["ahead"] else "_" if row["behind"] else ""
+        return f"{mark}{row['lead']:+.3f}{mark} ± {row['half_width']:.3f}"
+
+    return _table(leads(rows, ours), "less", cell)
+
+
+def _table(table: pd.DataFrame, corner: str, cell: Callable[[pd.Series], str]) -> str:
+    """Give a line per method and a column per budget."""
     budgets = sorted(table["budget"].unique(), reverse=True)
     lines = [
-        "| less | " + " | ".join(f"{100 * budget:g} %" for budget in budgets) + " |",
+        f"| {corner} | " + " | ".join(f"{100 * budget:g} %" for budget in budgets) + " |",
         "|---|" + "---|" * len(budgets),
     ]
-    for method in table["method"].unique():
-        cells = []
-        for budget in budgets:
-            found = table[(table["method"] == method) & (table["budget"] == budget)]
-            if found.empty:
-                cells.append("")
-                continue
-            row = found.iloc[0]
-            mark = "**" if row["ahead"] else "_" if row["behind"] else ""
-            cells.append(f"{mark}{row['lead']:+.3f}{mark} ± {row['half_width']:.3f}")
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    for method, of_method in table.groupby("method", sort=False):
+        cells = {row["budget"]: cell(row) for _, row in of_method.iterrows()}
+        lines.append(f"| {method} | " + " | ".join(cells.get(budget, "") for budget in budgets) + " |")
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from walras.llm.baselines.hard_concrete import (
     ASCENT,
@@ -15,6 +15,7 @@ from walras.llm.baselines.hard_concrete import (
     hard_concrete,
     open_probability,
 )
+from walras.llm.ensemble.shares import Valued
 from walras.llm.ensemble.stack import ModelStack
 from walras.llm.schedule import AnnealedBudget
 
@@ -22,7 +23,7 @@ __all__ = ["HardConcreteShares", "MovementShares"]
 
 
 @final
-class HardConcreteShares:
+class HardConcreteShares(Valued):
     """Hard-concrete gates, with a Lagrangian for each member: `walras.llm.baselines.HardConcreteGates`, stacked.
 
     Parameters
@@ -37,21 +38,11 @@ class HardConcreteShares:
 
     def __init__(self, stack: ModelStack, budgets: Sequence[float], *, learning_rate: float, steps: int) -> None:
         self.costs = stack.economy.gate.costs.float()
-        self.gain = TRAVEL / (learning_rate * max(steps, 1))
-        shape = (stack.size, len(self.costs))
-        self.raw = nn.Parameter(self.costs.new_full(shape, FIRST_ALPHA) / self.gain)
+        first = self.costs.new_full((stack.size, len(self.costs)), FIRST_ALPHA)
+        super().__init__(first, TRAVEL / (learning_rate * max(steps, 1)))
         self.budgets = self.costs.new_tensor(budgets)
         self.targets = torch.ones_like(self.budgets)
         self.linear, self.quadratic = torch.zeros_like(self.budgets), torch.full_like(self.budgets, FIRST_QUADRATIC)
-
-    @property
-    def valuations(self) -> Tensor:
-        """The gates' parameters alpha, shape (members, n)."""
-        return self.raw + (self.gain - 1.0) * self.raw.detach()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """The gates' parameters."""
-        return [self.raw]
 
     def begin_step(self, step: int, steps: int) -> None:
         """Move the targets."""
@@ -79,7 +70,7 @@ class HardConcreteShares:
 
 
 @final
-class MovementShares:
+class MovementShares(Valued):
     """Movement scores learned straight through the choice: `walras.llm.baselines.MovementScores`, stacked.
 
     Parameters
@@ -92,19 +83,10 @@ class MovementShares:
 
     def __init__(self, stack: ModelStack, schedules: Sequence[AnnealedBudget]) -> None:
         self.gate = stack.economy.gate
-        self.gain = self.gate.valuation_gain
-        self.raw = nn.Parameter(self.gate.costs.new_zeros((stack.size, len(self.gate.costs)), dtype=torch.float32))
+        first = self.gate.costs.new_zeros((stack.size, len(self.gate.costs)), dtype=torch.float32)
+        super().__init__(first, self.gate.valuation_gain)
         self.schedules = schedules
         self._levels = self.gate.costs.new_ones(stack.size)
-
-    @property
-    def valuations(self) -> Tensor:
-        """The scores, shape (members, n)."""
-        return self.raw + (self.gain - 1.0) * self.raw.detach()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """The scores."""
-        return [self.raw]
 
     def begin_step(self, step: int, steps: int) -> None:
         """Set the budgets."""

@@ -78,27 +78,42 @@ class GivenShares:
         """Do nothing."""
 
 
-class _Learned:
-    """Valuations of all members, shape (members, n), and the market in which they are bid."""
+class Valued:
+    """One number for each agent of each member, that is trained with the weights.
+
+    Parameters
+    ----------
+    first
+        Its value to begin with, shape (members, n), float32.
+    gain
+        What the optimiser's step acts on is divided by it, as in `MarketGate.valuations`.
+    """
+
+    def __init__(self, first: Tensor, gain: float) -> None:
+        self.gain = gain
+        self.raw = nn.Parameter(first / gain)
+
+    @property
+    def valuations(self) -> Tensor:
+        """The numbers, shape (members, n): valuations, or what another method has in their place."""
+        return self.raw + (self.gain - 1.0) * self.raw.detach()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimiser acts on."""
+        return [self.raw]
+
+
+class _Learned(Valued):
+    """Valuations of all members (money per unit), and the market in which they are bid."""
 
     def __init__(self, stack: ModelStack, valuations: NDArray[np.float64]) -> None:
         self.gate = stack.economy.gate
         if self.gate.bidder is not None or self.gate.limits is not None or self.gate.purse is not None:
             raise InvalidInputError("A stack's markets have one resource, valuations that are learned, and no wealth.")
-        self.gain = self.gate.valuation_gain
-        self.raw = nn.Parameter(_checked(stack, valuations, "valuations") / self.gain)
+        super().__init__(_checked(stack, valuations, "valuations"), self.gate.valuation_gain)
         self.temperature = 1.0
         self.instrument: Instrument | None = None
         self.sale: Sale | None = None
-
-    @property
-    def valuations(self) -> Tensor:
-        """Valuations (money per unit); the optimiser's step acts as on `MarketGate.valuations`."""
-        return self.raw + (self.gain - 1.0) * self.raw.detach()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """The valuations."""
-        return [self.raw]
 
     def penalty(self) -> Tensor | None:
         """What agents owe, under rules that have them pay."""
