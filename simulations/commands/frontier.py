@@ -9,6 +9,24 @@ import typer
 
 from walras.market.errors import InvalidInputError
 from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet, numbers
+from walras.simulations.commands.training_options import (
+    BatchSize,
+    Bf16,
+    Compiled,
+    DataDir,
+    DenseModels,
+    Epochs,
+    LearningRate,
+    Limit,
+    Model,
+    Search,
+    Steps,
+    Stride,
+    TaskName,
+    TrainTokens,
+    Window,
+    training_config,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +34,7 @@ if TYPE_CHECKING:
 
     from walras.simulations.runner import Scenario
 
-__all__ = ["ALL_METHODS", "frontier", "print_summary", "training_length"]
+__all__ = ["ALL_METHODS", "frontier", "print_summary"]
 
 # Minutes on two cores: what must hold at any scale can be seen on it, and nothing else.
 _SMOKE: dict[str, Any] = {
@@ -30,42 +48,36 @@ ALL_METHODS = "dense,elastic,market,random,magnitude,michel,taylor,fisher,l0,mov
 
 
 def frontier(
-    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb, mnli, wikitext or wikitext-test.")] = "roles",
-    model: Annotated[str | None, typer.Option(help="Folder of a pretrained model, or its name on the hub.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with the task's files; without it, the hub.")] = None,
+    task: TaskName = "roles",
+    model: Model = None,
+    data_dir: DataDir = None,
     methods: Annotated[str | None, typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc.")] = None,
     budgets: Annotated[str | None, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = None,
     baseline_budgets: Annotated[
         str | None, typer.Option(help="Those of all methods but elastic and market; by default the same.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each method. Default: 3.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the dense model, and of each method.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
-    search: Annotated[
-        float | None, typer.Option(help="Fraction of steps in which a method that learns whom to serve does so.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="First examples of each GLUE file, or so many windows, only.")
-    ] = None,
-    window: Annotated[int, typer.Option(min=2, help="Tokens of a window of WikiText.")] = 512,
-    stride: Annotated[int, typer.Option(min=1, help="How far the window moves in evaluation.")] = 256,
-    train_tokens: Annotated[int, typer.Option(min=0, help="Of WikiText to train on; 0: all.")] = 4_000_000,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    search: Search = None,
+    limit: Limit = None,
+    window: Window = 512,
+    stride: Stride = 256,
+    train_tokens: TrainTokens = 4_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     preset: Annotated[str | None, typer.Option(help="smoke: the embedded task, in minutes on two cores.")] = None,
     attention_sentences: Annotated[
         int | None, typer.Option(min=1, help="Evaluation examples that --attention looks at. Default: 200.")
     ] = None,
-    dense_models: Annotated[
-        Path, typer.Option(help="Where dense models are kept, so that methods of a seed begin with one.")
-    ] = Path("runs/dense-models"),
+    dense_models: DenseModels = Path("runs/dense-models"),
     out: Out = None,
     executor: Executor = None,
     jobs: Jobs = None,
     *,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Matrix products in bfloat16.")] = False,
-    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the models (torch.compile).")] = False,
+    bf16: Bf16 = False,
+    compiled: Compiled = False,
     attention: Annotated[
         bool, typer.Option("--attention", help="Measure every model's attention too: entropy, Gini, agreement.")
     ] = False,
@@ -83,31 +95,31 @@ def frontier(
     chosen = _PRESETS.get(preset, {}) if preset else {}
     if preset and not chosen:
         raise InvalidInputError(f"There is no preset {preset!r}; there are: {', '.join(_PRESETS)}.")
-    embedded = task == "roles"
-    config: dict[str, Any] = {
-        "task": task,
-        "model": model or "",
-        "data_dir": str(data_dir) if data_dir else "",
-        "limit": limit or 0,
-        "window": window,
-        "stride": stride,
-        "train_tokens": train_tokens,
-        "budgets": numbers("--budgets", budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
-        **({"baseline_budgets": numbers("--baseline-budgets", baseline_budgets)} if baseline_budgets else {}),
-        "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
-        "batch_size": batch_size or (64 if embedded else 32),
-        "dense_models": str(dense_models),
-        **({} if search is None else {"search": search}),
-        **({"attention": True} if attention else {}),
-        **({} if attention_sentences is None else {"attention_sentences": attention_sentences}),
-        "bf16": bf16,
-        "compiled": compiled,
-        **training_length(task, steps or (None if epochs else chosen.get("steps")), epochs),
-    }
+    config = training_config(
+        task=task,
+        model=model,
+        data_dir=data_dir,
+        limit=limit,
+        window=window,
+        stride=stride,
+        train_tokens=train_tokens,
+        budgets=numbers("--budgets", budgets or chosen.get("budgets") or ",".join(map(str, BUDGETS))),
+        baseline_budgets=numbers("--baseline-budgets", baseline_budgets) if baseline_budgets else None,
+        seeds=seeds or chosen.get("seeds") or 3,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        search=search,
+        steps=steps or (None if epochs else chosen.get("steps")),
+        epochs=epochs,
+        attention=attention or None,
+        attention_sentences=attention_sentences,
+        dense_models=dense_models,
+        bf16=bf16,
+        compiled=compiled,
+    )
     names = [name.strip() for name in (methods or chosen.get("methods") or ALL_METHODS).split(",") if name.strip()]
     if not names:
         raise InvalidInputError(f"--methods is empty: name some of {ALL_METHODS}.")
-    config["seeds"] = seeds or chosen.get("seeds") or 3
     scenario = _scenario(config, names, seed)
     console = Console(stderr=as_json)
     if dry_run:
@@ -141,18 +153,6 @@ def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
             f"{100 * row['kept']:.1f} %",
         )
     console.print(table, highlight=False)
-
-
-def training_length(task: str, steps: int | None, epochs: float | None) -> dict[str, Any]:
-    """Give the steps, or the epochs, of each training: by default those of the task."""
-    if steps and epochs:
-        raise InvalidInputError("Give --steps or --epochs, not both.")
-    if not steps and not epochs:
-        if task == "roles":
-            steps = 300
-        else:
-            epochs = 1.0 if task.startswith("wikitext") else 5.0
-    return {"steps": steps or 0, "epochs": epochs or 0.0}
 
 
 def _scenario(config: dict[str, Any], methods: list[str], seed: int) -> "Scenario":

@@ -7,8 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from walras.market.errors import InvalidInputError
-from walras.simulations.commands.frontier import training_length
 from walras.simulations.commands.options import AsJson, Executor, Jobs, Out, Quiet, numbers
+from walras.simulations.commands.training_options import (
+    BatchSize,
+    Bf16,
+    Compiled,
+    DataDir,
+    DenseModels,
+    Epochs,
+    LearningRate,
+    Limit,
+    Model,
+    Search,
+    Steps,
+    Stride,
+    TaskName,
+    TrainTokens,
+    Window,
+    training_config,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,40 +39,34 @@ ALL_MECHANISMS = "cap,tax,collar,progressive,layers,vickrey"
 
 
 def mechanisms(
-    task: Annotated[str, typer.Option(help="roles (embedded), cola, stsb, mnli, wikitext or wikitext-test.")] = "roles",
-    model: Annotated[str | None, typer.Option(help="Folder of a pretrained model, or its name on the hub.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with the task's files; without it, the hub.")] = None,
+    task: TaskName = "roles",
+    model: Model = None,
+    data_dir: DataDir = None,
     only: Annotated[str, typer.Option("--mechanisms", help=f"Some of {ALL_MECHANISMS}.")] = ALL_MECHANISMS,
     budgets: Annotated[str, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = "0.6,0.4,0.25",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each mechanism.")] = 3,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the dense model, and of each mechanism.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Or their length in passes over the data.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the weights.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
-    search: Annotated[
-        float | None, typer.Option(help="Fraction of the steps in which agents learn what to bid; then recovery.")
-    ] = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    search: Search = None,
     collar: Annotated[
         float | None, typer.Option(help="Half the collar, in quantity: a fraction of all compute.")
     ] = None,
     tax_rate: Annotated[float | None, typer.Option(help="Of the progressive tax: loss per unit of compute.")] = None,
     periods: Annotated[int | None, typer.Option(min=1, help="Of the isolated economy.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="First examples of each GLUE file, or so many windows, only.")
-    ] = None,
-    window: Annotated[int, typer.Option(min=2, help="Tokens of a window of WikiText.")] = 512,
-    stride: Annotated[int, typer.Option(min=1, help="How far the window moves in evaluation.")] = 256,
-    train_tokens: Annotated[int, typer.Option(min=0, help="Of WikiText to train on; 0: all.")] = 4_000_000,
+    limit: Limit = None,
+    window: Window = 512,
+    stride: Stride = 256,
+    train_tokens: TrainTokens = 4_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
-    dense_models: Annotated[
-        Path, typer.Option(help="Where dense models are kept: those of `walras frontier` with the same settings.")
-    ] = Path("runs/dense-models"),
+    dense_models: DenseModels = Path("runs/dense-models"),
     out: Out = None,
     executor: Executor = None,
     jobs: Jobs = None,
     *,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Matrix products in bfloat16.")] = False,
-    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the models (torch.compile).")] = False,
+    bf16: Bf16 = False,
+    compiled: Compiled = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,26 +75,28 @@ def mechanisms(
 
     from walras.simulations.commands.simulate import run_and_show
 
-    embedded = task == "roles"
-    given: dict[str, Any] = {"search": search, "collar": collar, "tax_rate": tax_rate, "periods": periods}
-    config: dict[str, Any] = {
-        "task": task,
-        "model": model or "",
-        "data_dir": str(data_dir) if data_dir else "",
-        "limit": limit or 0,
-        "window": window,
-        "stride": stride,
-        "train_tokens": train_tokens,
-        "budgets": numbers("--budgets", budgets),
-        "seeds": seeds,
-        "learning_rate": learning_rate or (1e-3 if embedded else 1e-4),
-        "batch_size": batch_size or (64 if embedded else 32),
-        "dense_models": str(dense_models),
-        "bf16": bf16,
-        "compiled": compiled,
-        **{name: value for name, value in given.items() if value is not None},
-        **training_length(task, steps, epochs),
-    }
+    config = training_config(
+        task=task,
+        model=model,
+        data_dir=data_dir,
+        limit=limit,
+        window=window,
+        stride=stride,
+        train_tokens=train_tokens,
+        budgets=numbers("--budgets", budgets),
+        seeds=seeds,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        search=search,
+        collar=collar,
+        tax_rate=tax_rate,
+        periods=periods,
+        steps=steps,
+        epochs=epochs,
+        dense_models=dense_models,
+        bf16=bf16,
+        compiled=compiled,
+    )
     names = tuple(name.strip() for name in only.split(",") if name.strip())
     if not names:
         raise InvalidInputError(f"--mechanisms is empty: name some of {ALL_MECHANISMS}.")
