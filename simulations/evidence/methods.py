@@ -112,6 +112,18 @@ class Cell:
             return logits_of_members(stack, self.evaluation, allocation, bf16=bf16)
         return nats_of_members(stack, self.evaluation, allocation, bf16=bf16)[..., None]
 
+    def search_and_recover(
+        self, stack: ModelStack, shares: MarketShares | HardConcreteShares | MovementShares, budgets: Sequence[float]
+    ) -> NDArray[np.bool_]:
+        """Learn whom each member serves, cut it, and let it recover; give whom it serves, shape (members, n)."""
+        comparison = self.comparison(1.0, 0)
+        self.fit(stack, shares, comparison.search_steps)
+        allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
+        recovery = comparison.settings.steps - comparison.search_steps
+        if recovery > 0:
+            self.fit(stack, GivenShares(stack, allocation), recovery)
+        return allocation
+
     def fit(self, stack: ModelStack, shares: Shares, steps: int) -> None:
         """Train a stack for some steps."""
         train_together(
@@ -227,13 +239,8 @@ def _searched(cell: Cell) -> Iterator[Smaller]:
     """Learn whom to serve, cut, and recover."""
     budgets = _each(cell.config.budgets, len(cell.seeds))
     stack = ModelStack(cell.dense * len(cell.config.budgets), cell.economy_config)
-    comparison = cell.comparison(1.0, 0)
-    shares = _searching(cell, stack, budgets, comparison.search_steps)
-    cell.fit(stack, shares, comparison.search_steps)
-    allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
-    recovery = comparison.settings.steps - comparison.search_steps
-    if recovery > 0:
-        cell.fit(stack, GivenShares(stack, allocation), recovery)
+    shares = _searching(cell, stack, budgets, cell.comparison(1.0, 0).search_steps)
+    allocation = cell.search_and_recover(stack, shares, budgets)
     yield from _scored(cell, stack, allocation, cell.config.budgets)
 
 
@@ -319,10 +326,6 @@ def _asked(stack: ModelStack, everyone: Tensor) -> Teacher:
         inputs = {name: column for name, column in batch.items() if name != "labels"}
         return stack.model(**inputs, **positions_of(stack.model, inputs["input_ids"])).logits
 
-    stack.economy.gate.given = _constant(everyone)
+    stack.economy.gate.given = lambda: everyone
     stack.model.eval()
     return teacher
-
-
-def _constant(shares: Tensor) -> Callable[[], Tensor]:
-    return lambda: shares

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.llm.baselines.methods import Market
-from walras.llm.ensemble import GivenShares, MarketShares, ModelStack, served_by
+from walras.llm.ensemble import MarketShares, ModelStack
 from walras.simulations.evidence.mechanisms.config import MechanismsConfig
 from walras.simulations.evidence.mechanisms.recorded import Recorded
 from walras.simulations.evidence.mechanisms.rules import economy_config, instrument_of
@@ -57,17 +57,13 @@ def trained_models(cell: Cell, config: MechanismsConfig, recorded: list[Recorded
         cell.dense * len(config.budgets),
         economy_config(config.mechanism, cell.economy_config, tax_rate=config.tax_rate),
     )
-    method, comparison = Market(), cell.comparison(1.0, 0)
+    method = Market()
     values = np.tile([each.normal_scores for each in recorded], (len(config.budgets), 1))
     instrument = instrument_of(config.mechanism, collar=config.collar)
     shares = MarketShares(stack, values, [method.schedule(budget) for budget in budgets], instrument=instrument)
-    cell.fit(stack, shares, comparison.search_steps)
+    allocation = cell.search_and_recover(stack, shares, budgets)
     assert shares.sale is not None
     prices, sold = shares.sale.prices.mean(-1).tolist(), shares.sale.quantity_sold.tolist()
-    allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
-    recovery = comparison.settings.steps - comparison.search_steps
-    if recovery > 0:
-        cell.fit(stack, GivenShares(stack, allocation), recovery)
     observed = cell.observed(stack, allocation)
     for member, budget in enumerate(budgets):
         yield Trained(budget, member % seeds, allocation[member], observed[member], prices[member], sold[member])

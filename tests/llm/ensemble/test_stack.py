@@ -4,6 +4,7 @@ import copy
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,15 +51,7 @@ def bert(seed: int) -> PreTrainedModel:
 @pytest.fixture(scope="module")
 def task() -> Task:
     whole = make_roles_task(seed=0)
-    return Task(
-        whole.name,
-        whole.train.head(64),
-        whole.evaluation.head(32),
-        whole.outputs,
-        whole.metric,
-        whole.collate,
-        whole.words,
-    )
+    return replace(whole, train=whole.train.head(64), evaluation=whole.evaluation.head(32))
 
 
 def weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:

@@ -1,5 +1,6 @@
 """The frontier's cells, its table, and `walras frontier`, on the embedded task and a few steps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +25,7 @@ BUDGETS = (1.0, 0.4)
 def small_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The embedded task with few examples: what is tested does not depend on how many there are."""
     whole = make_roles_task(seed=0)
-    few = Task(
-        whole.name,
-        whole.train.head(64),
-        whole.evaluation.head(40),
-        whole.outputs,
-        whole.metric,
-        whole.collate,
-        whole.words,
-    )
+    few = replace(whole, train=whole.train.head(64), evaluation=whole.evaluation.head(40))
     monkeypatch.setattr(configuration, "load_model_and_task", lambda *_, seed, **__: (small_bert(seed=seed), few))
     return few
 
