@@ -12,7 +12,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from walras.llm import attach, count_flops
 from walras.llm.ensemble import ModelStack
-from walras.llm.population import HEAD
+from walras.llm.architectures import FFN
+from walras.llm.population import NEURON_BLOCK
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
 from walras.simulations.evidence.attention import attention_row
@@ -25,7 +26,7 @@ from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "run_frontier_cell"]
+__all__ = ["EXPERIMENT", "Whole", "run_frontier_cell"]
 
 
 def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
@@ -37,9 +38,10 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         `scores`, a row per budget and seed: method, task, seed, budget, metric, score, dense_score (of the model that
         the method began with), spearman (of a regression; NaN otherwise), bits_per_byte (of a language model; NaN
         otherwise), used (fraction of the agents' FLOPs that are left), real_flops and padded_flops (mean of an
-        evaluation example, see `TaskFlops`) and their ratios to the dense model's, parameters, heads and blocks left
-        and gini (of FLOPs over agents; NaN where a model is not made of agents). With `config.attention` also
-        `attention`, a row for each of these, as in `attention_row`.
+        evaluation example, see `TaskFlops`) and their ratios to the dense model's, parameters, heads and blocks left,
+        by_layer (heads+blocks of each layer, as "12+24 9+20 ...") and gini (of FLOPs over agents); the last four are
+        missing where a model is not made of agents. With `config.attention` also `attention`, a row for each of these,
+        as in `attention_row`.
     """
     disable_progress_bar()  # of loading and saving: workers share the terminal
     gc.collect()  # stacks of the cell before refer to themselves, and would keep the device's memory
@@ -47,7 +49,7 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(config, seeds)
     cell = Cell(config, task, seeds, dense)
-    whole = _Whole(cell)
+    whole = Whole(cell)
     rows: dict[str, list[dict[str, object]]] = {"scores": [], **({"attention": []} if config.attention else {})}
     for smaller in smaller_models(cell):
         rows["scores"].append(whole.row(smaller))
@@ -56,7 +58,7 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
     return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
 
 
-class _Whole:
+class Whole:
     """The dense models of a cell, with which smaller ones are compared."""
 
     def __init__(self, cell: Cell) -> None:
@@ -116,13 +118,16 @@ class _Whole:
         return self.flops_of_agents.without(self.flops, smaller.open_agents), parameters, used
 
 
-def _allocation(smaller: Smaller, agents: pd.DataFrame) -> dict[str, float]:
+def _allocation(smaller: Smaller, agents: pd.DataFrame) -> dict[str, float | str | None]:
     if smaller.open_agents is None:
-        return {"heads": np.nan, "blocks": np.nan, "gini": np.nan}
-    is_head = agents["kind"] == HEAD
+        return {"heads": np.nan, "blocks": np.nan, "by_layer": None, "gini": np.nan}
+    is_head = ~agents["kind"].isin((NEURON_BLOCK, FFN))  # or a whole attention
+    heads, blocks = is_head & smaller.open_agents, ~is_head & smaller.open_agents
+    by_layer = [each.groupby(agents["layer"]).sum() for each in (heads, blocks)]
     return {
-        "heads": float((is_head & smaller.open_agents).sum()),
-        "blocks": float((~is_head & smaller.open_agents).sum()),
+        "heads": float(heads.sum()),
+        "blocks": float(blocks.sum()),
+        "by_layer": " ".join(f"{some}+{more}" for some, more in zip(*by_layer, strict=True)),
         "gini": gini(np.where(smaller.open_agents, agents["cost_flops"], 0.0)),
     }
 

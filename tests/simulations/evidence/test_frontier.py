@@ -129,6 +129,10 @@ def test_a_row_says_what_the_exported_model_is(method: str, small_task: Task, mo
         economy = attach(small_bert(seed=0))
         economy.set_valuations(found[0].open_agents.astype(float))
         model = economy.export(row["used"])
+        counts = [tuple(map(int, layer.split("+"))) for layer in row["by_layer"].split()]
+        layers = model.bert.encoder.layer
+        assert [heads * 32 for heads, _ in counts] == [layer.attention.self.query.out_features for layer in layers]
+        assert [blocks * 64 for _, blocks in counts] == [layer.intermediate.dense.out_features for layer in layers]
     flops = task_flops(model, small_task)
     assert row["real_flops"] == pytest.approx(flops.real, rel=1e-9)
     assert row["padded_flops"] == pytest.approx(flops.padded, rel=1e-9)
