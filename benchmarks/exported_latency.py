@@ -5,12 +5,14 @@ r"""Time of exported models beside the dense one: whether a model with fewer FLO
     OMP_NUM_THREADS=1 python benchmarks/exported_latency.py --parts eager:float32:32x128 --clock cpu --repeats 3 \
         --warm-up 1
     python benchmarks/exported_latency.py --model MODEL_FOLDER --run runs/cola-0
+    python benchmarks/exported_latency.py --model MODEL_FOLDER --chosen runs/stsb/scores.parquet --method market
     python benchmarks/exported_latency.py --model EXPORTED_FOLDER EXPORTED_FOLDER ...
 
 By default a BERT of base size with random weights, since time does not depend on them, cut in several ways to each
 budget (see `CUTS` in exported_models.py, and the legend that is printed) and streamlined; beside it the dense model as
 transformers has it, the dense model streamlined, and small dense models with fewer layers. With `--model` the whole
-model of a folder, or models that were exported before, beside a dense one of their size.
+model of a folder, or models that were exported before, beside a dense one of their size. With `--chosen` the whole
+model is cut in each layer as a method of `walras frontier` cut its first seed's at each budget (the cut "chosen").
 
 A part is mode:precision:shapes, a shape BATCHxTOKENS, without padding. All models of a part and shape take turns in one
 run, after a warm-up, the device synchronised around each pass; medians and quartiles of `--repeats`. Modes:
@@ -222,7 +224,17 @@ def measured_or_why_not(
 
 def _compiled_first(cut: str) -> int:
     """Cuts whose layers share few shapes are compiled soonest."""
-    order = ("dense", "dense, streamlined", "small dense", "even", "sub-layers", "exported", "seconds", "market")
+    order = (
+        "dense",
+        "dense, streamlined",
+        "small dense",
+        "even",
+        "sub-layers",
+        "exported",
+        "chosen",
+        "seconds",
+        "market",
+    )
     return order.index(cut) if cut in order else len(order)
 
 
@@ -250,10 +262,12 @@ def options_of(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     add = arguments.add_argument
     add("--model", nargs="+", help="a pretrained encoder, or exported models, in place of random weights")
     add("--run", type=Path, help="folder of a finished study of that model, for its valuations")
+    add("--chosen", type=Path, help="rows of walras frontier on that model: scores.parquet, or rows.csv")
+    add("--method", default="market", help="whose rows of these; not of dense, nor of small_dense")
     add("--hidden", type=int, default=768, help="hidden size of the random model")
     add("--layers", type=int, default=12, help="layers of the random model")
     add("--budgets", type=_numbers, default=(0.6, 0.4, 0.25, 0.15), help="fractions of what agents use")
-    add("--cuts", type=lambda text: text.split(","), default=[cut for cut in CUTS if cut != "plain"], help=str([*CUTS]))
+    add("--cuts", type=lambda text: text.split(","), help=f"of {', '.join(CUTS)}; all but plain, if not said otherwise")
     add("--parts", type=Part.read, nargs="+", help=f"by default, on CUDA, {' '.join(PARTS['cuda'])}")
     add("--repeats", type=int, default=12)
     add("--warm-up", type=int, default=2, help="rounds that do not count")
@@ -267,12 +281,22 @@ def options_of(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     add("--device", type=torch.device, default=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     add("--out", type=Path, help="write the rows there, as CSV")
     options = arguments.parse_args()
+    if options.cuts is None:
+        options.cuts = [cut for cut in CUTS if cut != "plain" and (cut != "chosen" or options.chosen)]
+    if "chosen" in options.cuts and not options.chosen:
+        arguments.error("the cut chosen needs --chosen FILE")
     unknown = [cut for cut in options.cuts if cut not in CUTS]
     if unknown:
         arguments.error(f"--cuts takes {', '.join(CUTS)}; got {', '.join(unknown)}")
     options.seconds_batch = options.seconds_batch or (128 if options.device.type == "cuda" else 4)
     options.parts = options.parts or [Part.read(text) for text in PARTS[options.device.type]]
     return options
+
+
+def _why_not(part: Part, options: argparse.Namespace, began: float) -> str:
+    if part.mode == "graph" and options.device.type != "cuda":
+        return "needs CUDA"
+    return "out of time" if time.perf_counter() - began > options.seconds else ""
 
 
 def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str, object]], list[str]]:
@@ -285,11 +309,8 @@ def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str,
     parts = sorted(options.parts, key=lambda part: part.mode == "compiled")
     for part, shape in [(each, shape) for each in parts for shape in each.shapes]:
         name = f"{part.mode}, {part.precision}, {shape[0]} x {shape[1]}"
-        if part.mode == "graph" and options.device.type != "cuda":
-            left_out.append(f"{name}: needs CUDA")
-            continue
-        if time.perf_counter() - began > options.seconds:
-            left_out.append(f"{name}: out of time")
+        if why_not := _why_not(part, options, began):
+            left_out.append(f"{name}: {why_not}")
             continue
         torch.set_float32_matmul_precision("high" if part.precision == "tf32" else "highest")
         if part.precision not in made:
@@ -297,6 +318,10 @@ def all_parts(options: argparse.Namespace, began: float) -> tuple[list[dict[str,
             for remark in remarks:
                 print(f"{part.precision}, {remark}", flush=True)
         models = made[part.precision]
+        places = getattr(models[0].model.config, "max_position_embeddings", shape[1])
+        if shape[1] > places:  # on CUDA, to look up a place that is not there breaks all that comes after it
+            left_out.append(f"{name}: the model has {places} positions")
+            continue
         more, failed = measured_or_why_not(part, models, options, shape)
         rows += more
         left_out += failed
@@ -320,6 +345,8 @@ def main() -> None:
     options = options_of(
         argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     )
+    transformers.logging.set_verbosity_error()  # that a pretrained encoder's head is new does not matter to time
+    transformers.logging.disable_progress_bar()
     on_gpu = options.device.type == "cuda"
     name = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
     print(

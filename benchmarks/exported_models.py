@@ -17,13 +17,24 @@ from transformers import (
     PreTrainedModel,
 )
 
-from walras.llm import EconomizedModel, EconomyConfig, Population, SiteLatency, attach, count_flops, streamline
+from walras.llm import (
+    EconomizedModel,
+    EconomyConfig,
+    ModelEconomy,
+    Population,
+    SiteLatency,
+    attach,
+    count_flops,
+    streamline,
+)
+from walras.llm.population import HEAD
 
 __all__ = ["CUTS", "Candidate", "candidates", "whole_model"]
 
 CUTS = {
     "even": "heads and blocks of 64 neurons, the same share of each sub-layer",
     "market": "heads and blocks bought in one market, from valuations that are standard normal (or a study's)",
+    "chosen": "heads and blocks, in each layer as many as a trained method chose (--chosen)",
     "seconds": "the same valuations, agents and open sub-layers paying in measured seconds (export(latency=))",
     "sub-layers": "whole attentions and feed-forward networks bought, from standard normal valuations",
     "plain": "as market, but not streamlined",
@@ -85,7 +96,7 @@ def candidates(
             found.append(_streamlined("exported", round(budget, 3), model))
     else:
         for cut in options.cuts:
-            if cut in ("even", "market", "plain", "seconds", "sub-layers"):
+            if cut in ("even", "market", "chosen", "plain", "seconds", "sub-layers"):
                 found += _cut(dense, cut, options, remarks)
     if "small dense" in options.cuts:
         budgets = sorted({each.budget for each in found if each.budget}, reverse=True)
@@ -113,12 +124,29 @@ def _cut(dense: PreTrainedModel, cut: str, options: argparse.Namespace, remarks:
     agents = ("attention", "ffn") if cut == "sub-layers" else ("head", "neuron_block")
     economy = attach(dense, EconomyConfig(sequence_length=128, agents=agents))
     try:
-        economy.set_valuations(_valuations(economy.population, cut, options))
+        if cut != "chosen":
+            economy.set_valuations(_valuations(economy.population, cut, options))
         for budget in options.budgets:
-            exported = economy.export(budget, latency=table)
+            exported = _chosen(economy, budget, options) if cut == "chosen" else economy.export(budget, latency=table)
             yield Candidate(cut, budget, exported) if cut == "plain" else _streamlined(cut, budget, exported)
     finally:
         economy.detach()
+
+
+def _chosen(economy: ModelEconomy, budget: float, options: argparse.Namespace) -> PreTrainedModel:
+    """Export what a method of a frontier has left in each layer at a budget; which of them does not matter to time."""
+    table = pd.read_csv(options.chosen) if options.chosen.suffix == ".csv" else pd.read_parquet(options.chosen)
+    rows = table[(table["method"] == options.method) & np.isclose(table["budget"], budget)]
+    if "by_layer" not in rows or not len(rows) or rows["by_layer"].isna().any():
+        raise SystemExit(f"{options.chosen} does not say what {options.method} has in each layer at {budget:g}.")
+    counts = [[int(count) for count in layer.split("+")] for layer in rows["by_layer"].iloc[0].split()]
+    agents = economy.population.frame()
+    if len(counts) != agents["layer"].nunique():
+        raise SystemExit(f"{options.chosen} has {len(counts)} layers, and the model {agents['layer'].nunique()}.")
+    left = [counts[layer][kind != HEAD] for layer, kind in zip(agents["layer"], agents["kind"], strict=True)]
+    is_left = (agents["index"] < left).to_numpy()
+    economy.set_valuations(np.where(is_left, 1.0, -1.0))
+    return economy.export(float(agents["cost"][is_left].sum()) + 1e-9)
 
 
 def _valuations(population: Population, cut: str, options: argparse.Namespace) -> np.ndarray:
