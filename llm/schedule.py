@@ -95,7 +95,8 @@ class AnnealedBudget:
     warm_up, temperature, final_temperature, cooling
         As in `ElasticBudget`.
     reached
-        Fraction of training at whose end the budget is at the target, in (warm_up, 1].
+        Fraction of training at whose end the budget is at the target, in [warm_up, 1]; at `warm_up` it never falls, but
+        is there at once.
 
     Notes
     -----
@@ -112,14 +113,18 @@ class AnnealedBudget:
     def __post_init__(self) -> None:
         _check("AnnealedBudget", "target", self.target, self.temperature, self.final_temperature)
         _check_order("AnnealedBudget", self.warm_up, self.cooling)
-        if not self.warm_up < self.reached <= 1.0:
+        if not self.warm_up <= self.reached <= 1.0:
             raise InvalidInputError(
-                f"AnnealedBudget needs warm_up < reached <= 1, got {self.warm_up} and {self.reached}."
+                f"AnnealedBudget needs warm_up <= reached <= 1, got {self.warm_up} and {self.reached}."
             )
 
     def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
         """Give the one budget of a step."""
-        way = min(max(progress - self.warm_up, 0.0) / (self.reached - self.warm_up), 1.0)
+        if progress >= self.reached:
+            return (self.target,)
+        if progress <= self.warm_up:
+            return (1.0,)
+        way = (progress - self.warm_up) / (self.reached - self.warm_up)
         return (self.target + (1.0 - self.target) * (1.0 - way) ** 3,)
 
     def temperature_at(self, progress: float) -> float:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from walras import __version__
 from walras.market.errors import MarketError
+from walras.simulations.commands.ablation import ablation
 from walras.simulations.commands.app import app as watch
 from walras.simulations.commands.calibrate import calibrate
 from walras.simulations.commands.experiments import experiments
@@ -41,7 +42,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
         raise typer.Exit
 
 
-for _command in (simulate, sweep, calibrate, frontier, mechanisms, scarcity, report, experiments):
+for _command in (simulate, sweep, calibrate, frontier, mechanisms, ablation, scarcity, report, experiments):
     app.command()(_command)
 app.command("app")(watch)
 

@@ -27,8 +27,11 @@ from walras.llm.baselines.movement import MovementScores
 from walras.llm.economy import ModelEconomy
 from walras.llm.schedule import AnnealedBudget
 from walras.llm.training import fine_tune
+from walras.market import InvalidInputError
 
 __all__ = ["METHODS"]
+
+_STARTS = ("contribution per cost", "contribution", "equal", "lot")
 
 Importance = Callable[[ModelEconomy, Comparison], NDArray[np.float64]]
 
@@ -144,24 +147,40 @@ class Market:
     ----------
     temperature, final_temperature
         Of demand, at the search's beginning and end.
+    reached
+        Fraction of the search at whose end the budget is at its target, in [0, 1]; 0 begins there.
+    start
+        What makes the first valuations: "contribution per cost", the mean absolute first-order change of the loss for a
+        unit of compute; "contribution", the same of the whole agent, blind to costs; "equal"; or "lot", drawn by seed.
     """
 
     name: str = "market"
     searches: bool = True
     temperature: float = 0.5
     final_temperature: float = 0.02
+    reached: float = 0.6
+    start: str = "contribution per cost"
+
+    def __post_init__(self) -> None:
+        if self.start not in _STARTS:
+            raise InvalidInputError(f"Market.start must be one of {', '.join(_STARTS)}; got {self.start!r}.")
 
     def first_valuations(self, economy: ModelEconomy, comparison: Comparison) -> NDArray[np.float64]:
-        """Give the normal scores of what agents contribute per unit of cost, shape (n,)."""
+        """Give the valuations with which the search begins, shape (n,): normal scores, or 0 where all are equal."""
+        if self.start == "equal":
+            return np.zeros(len(economy.population))
+        if self.start == "lot":
+            lots = random_valuations(economy.population, np.random.default_rng(comparison.settings.seed))
+            return normal_scores(lots)
         contributions = np.abs(share_gradients(economy, _batches(comparison))).mean(0)
-        return normal_scores(_per_cost(economy, contributions))
+        return normal_scores(contributions if self.start == "contribution" else _per_cost(economy, contributions))
 
     def schedule(self, budget: float) -> AnnealedBudget:
         """Give the way to a budget."""
         return AnnealedBudget(
             budget,
             warm_up=0.0,
-            reached=0.6,
+            reached=self.reached,
             cooling=0.9,
             temperature=self.temperature,
             final_temperature=self.final_temperature,

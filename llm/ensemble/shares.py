@@ -99,8 +99,8 @@ class Valued:
         return self.raw + (self.gain - 1.0) * self.raw.detach()
 
     def parameters(self) -> list[nn.Parameter]:
-        """What the optimiser acts on."""
-        return [self.raw]
+        """What the optimiser acts on: nothing, if the numbers are to stay as they are."""
+        return [self.raw] if self.raw.requires_grad else []
 
 
 class _Learned(Valued):
@@ -152,6 +152,8 @@ class MarketShares(_Learned):
         How the budget of each member falls; without warm-up, and with equal temperatures.
     instrument
         By which rules the budget is sold, in place of the gate's own; for one untaxed market under a cap.
+    learned
+        Whether valuations are trained with the weights, or stay as they are while weights follow the market.
 
     Attributes
     ----------
@@ -169,8 +171,10 @@ class MarketShares(_Learned):
         schedules: Sequence[AnnealedBudget],
         *,
         instrument: Instrument | None = None,
+        learned: bool = True,
     ) -> None:
         super().__init__(stack, valuations)
+        self.raw.requires_grad_(learned)
         if instrument is not None and (self.gate.is_priced or not self.gate.marketplace.is_one):
             raise InvalidInputError("An instrument needs one untaxed market of all agents under a FixedSupply.")
         self.instrument = instrument

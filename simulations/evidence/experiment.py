@@ -11,8 +11,8 @@ from numpy.random import Generator
 from transformers.utils.logging import disable_progress_bar
 
 from walras.llm import attach, count_flops
-from walras.llm.ensemble import ModelStack
 from walras.llm.architectures import FFN
+from walras.llm.ensemble import ModelStack
 from walras.llm.population import NEURON_BLOCK
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini

@@ -5,7 +5,7 @@ A method's models for all seeds and budgets are members of one stack, budget by 
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, final
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from walras.llm import EconomyConfig, ElasticBudget, ModelEconomy, attach
+from walras.llm import Distillation, EconomyConfig, ElasticBudget, ModelEconomy, attach
 from walras.llm.baselines import METHODS as ONE_BUDGET
 from walras.llm.baselines import Comparison
 from walras.llm.baselines.methods import FisherMasks, Market, Movement, Ranking, SmallDense
@@ -36,6 +36,7 @@ from walras.llm.ensemble import (
 from walras.llm.ensemble.training import Teacher, positions_of
 from walras.llm.tasks import Task
 from walras.simulations.evidence.config import FrontierConfig
+from walras.simulations.evidence.design import Design
 
 __all__ = ["DENSE", "ELASTIC", "METHODS", "POST_HOC", "Cell", "Smaller", "smaller_models"]
 
@@ -59,17 +60,31 @@ class Cell:
         The cell's.
     dense
         The fine-tuned dense model of each seed: where every method begins, and its teacher. Methods copy them.
+    design
+        How our method and the phases of a search are made.
     """
 
     config: FrontierConfig
     task: Task
     seeds: tuple[int, ...]
     dense: list[PreTrainedModel]
+    design: Design = field(default_factory=Design)
 
     @property
     def economy_config(self) -> EconomyConfig:
         """How compute is rationed: heads and blocks at a cost in FLOPs at the length of the longest example."""
-        return EconomyConfig(sequence_length=self.task.longest)
+        return replace(self.design.economy, sequence_length=self.task.longest)
+
+    @property
+    def distillation(self) -> Distillation:
+        """What methods learn from labels and from the dense model."""
+        return replace(self.config.distillation, task_weight=self.design.task_weight)
+
+    @property
+    def search_steps(self) -> int:
+        """Steps of the search: all of them, where nothing is left for recovery."""
+        comparison = self.comparison(1.0, 0)
+        return comparison.search_steps if self.design.recovers else comparison.settings.steps
 
     @cached_property
     def train(self) -> TensorExamples:
@@ -116,10 +131,9 @@ class Cell:
         self, stack: ModelStack, shares: MarketShares | HardConcreteShares | MovementShares, budgets: Sequence[float]
     ) -> NDArray[np.bool_]:
         """Learn whom each member serves, cut it, and let it recover; give whom it serves, shape (members, n)."""
-        comparison = self.comparison(1.0, 0)
-        self.fit(stack, shares, comparison.search_steps)
+        self.fit(stack, shares, self.search_steps)
         allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
-        recovery = comparison.settings.steps - comparison.search_steps
+        recovery = self.comparison(1.0, 0).settings.steps - self.search_steps
         if recovery > 0:
             self.fit(stack, GivenShares(stack, allocation), recovery)
         return allocation
@@ -133,7 +147,7 @@ class Cell:
             seeds=self.seeds,
             shares=shares,
             teacher=self.teacher,
-            distillation=self.config.distillation,
+            distillation=self.distillation,
         )
 
 
@@ -239,25 +253,27 @@ def _searched(cell: Cell) -> Iterator[Smaller]:
     """Learn whom to serve, cut, and recover."""
     budgets = _each(cell.config.budgets, len(cell.seeds))
     stack = ModelStack(cell.dense * len(cell.config.budgets), cell.economy_config)
-    shares = _searching(cell, stack, budgets, cell.comparison(1.0, 0).search_steps)
+    shares = _searching(cell, stack, budgets)
     allocation = cell.search_and_recover(stack, shares, budgets)
     yield from _scored(cell, stack, allocation, cell.config.budgets)
 
 
 def _searching(
-    cell: Cell, stack: ModelStack, budgets: Sequence[float], steps: int
+    cell: Cell, stack: ModelStack, budgets: Sequence[float]
 ) -> MarketShares | HardConcreteShares | MovementShares:
     method = ONE_BUDGET[cell.config.method]
     if isinstance(method, Market):
+        market = cell.design.market
         values = [
-            method.first_valuations(_economy(cell, number), cell.comparison(1.0, seed))
+            market.first_valuations(_economy(cell, number), cell.comparison(1.0, seed))
             for number, seed in enumerate(cell.seeds)
         ]
-        schedules = [method.schedule(budget) for budget in budgets]
-        return MarketShares(stack, np.tile(values, (len(cell.config.budgets), 1)), schedules)
+        schedules = [market.schedule(budget) for budget in budgets]
+        first = np.tile(values, (len(cell.config.budgets), 1))
+        return MarketShares(stack, first, schedules, learned=cell.design.learned)
     if isinstance(method, Movement):
         return MovementShares(stack, [method.schedule(budget) for budget in budgets])
-    return HardConcreteShares(stack, budgets, learning_rate=cell.config.learning_rate, steps=steps)
+    return HardConcreteShares(stack, budgets, learning_rate=cell.config.learning_rate, steps=cell.search_steps)
 
 
 def _small_dense(cell: Cell) -> Iterator[Smaller]:

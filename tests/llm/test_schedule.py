@@ -57,6 +57,9 @@ def test_an_annealed_budget_falls_to_its_target_and_stays() -> None:
     assert (np.diff(budgets)[20:60] < 0.0).all()
     assert budgets[60:] == pytest.approx(0.3)
     assert budgets[40] == pytest.approx(0.3 + 0.7 / 8)
+    at_once = AnnealedBudget(0.3, warm_up=0.2, reached=0.2)
+    assert [at_once.budgets_at(0, at) for at in (0.0, 0.1, 0.2, 1.0)] == [(1.0,), (1.0,), (0.3,), (0.3,)]
+    assert AnnealedBudget(0.3, warm_up=0.0, reached=0.0).budgets_at(0, 0.0) == (0.3,)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +90,8 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], message: 
     ("settings", "message"),
     [
         ({"target": 0.0}, "AnnealedBudget.target must be above 0"),
-        ({"target": 0.5, "warm_up": 0.7, "cooling": 0.8}, "warm_up < reached"),
-        ({"target": 0.5, "reached": 1.2}, "warm_up < reached"),
+        ({"target": 0.5, "warm_up": 0.7, "cooling": 0.8}, "warm_up <= reached"),
+        ({"target": 0.5, "reached": 1.2}, "warm_up <= reached"),
         ({"target": 0.5, "temperature": NAN}, "AnnealedBudget.temperature"),
     ],
     ids=str,
