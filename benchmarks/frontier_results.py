@@ -1,87 +1,130 @@
-"""The rows, the figure and the tables of a results page, from one or more runs of `walras frontier` on one task.
+"""The rows, the figures and the tables of a results page, from one or more runs of `walras frontier` on one task.
 
     python benchmarks/frontier_results.py runs/stsb-a runs/stsb-b --out docs/results/frontier/stsb
+    python benchmarks/frontier_results.py runs/cola --attention runs/cola-attention --out docs/results/frontier/cola
 
-Runs of the same task, seeds and steps may share the methods among them. Writes `rows.csv` (a row per method, budget and
-seed) and `frontier.png` into the folder, and prints Markdown: what each method keeps of the dense score, with the 95 %
-interval over seeds, and where the specialised market is ahead of another method, or behind, by more than the interval
-of their paired difference.
+Runs of the same task, seeds and steps may share the methods among them. Writes into the folder
+
+    rows.csv         a row per method, budget and seed
+    frontier.png
+    attention.csv    and attention.png, if a run measured attention too (or those of `--attention`, which may have
+                     methods that the other runs have as well)
+
+and prints Markdown: what each method keeps of the dense score, with the 95 % interval over seeds (of perplexities their
+ratio to the dense model's, and bits a byte); whether our methods reach the targets of the task; where the specialised
+market is ahead of another method, or behind, by more than the interval of their paired difference; the same of both our
+methods over pruning without training; and attention before and after.
 """
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from frontier_markdown import (
+    attention_tables,
+    bits_table,
+    flops_line,
+    kept_table,
+    leads_table,
+    lower_is_better,
+    near_best_table,
+    post_hoc_tables,
+    targets_table,
+    verdict_tables,
+)
 
+from walras.llm.analysis.attention_measures import MEASURES
+from walras.simulations.evidence.attention_figures import attention_figures
 from walras.simulations.evidence.config import OURS
 from walras.simulations.evidence.figures import frontier_figures
 from walras.simulations.evidence.methods import DENSE
-from walras.simulations.evidence.table import frontier_summary, leads
 
-COLUMNS = [
-    *("method", "task", "seed", "budget", "metric", "score", "dense_score", "spearman", "bits_per_byte", "used"),
-    *("real_flops_ratio", "padded_flops_ratio", "real_flops", "padded_flops", "parameters", "heads", "blocks", "gini"),
-]
+COLUMNS = {
+    "scores": (
+        *("method", "task", "seed", "budget", "metric", "score", "dense_score", "spearman", "bits_per_byte", "used"),
+        *("real_flops_ratio", "padded_flops_ratio", "real_flops", "padded_flops", "parameters", "heads", "blocks"),
+        *("by_layer", "gini"),
+    ),
+    "attention": ("method", "task", "seed", "budget", "sentences", "heads", *MEASURES),
+}
 
 
-def rows_of(folders: list[Path]) -> pd.DataFrame:
-    """Give the rows of all runs; a method must be in one of them only."""
-    tables = [pd.read_parquet(folder / "scores.parquet") for folder in folders]
+def merged(folders: list[Path], name: str) -> pd.DataFrame:
+    """Give the rows of the table `scores` or `attention` of all runs that have it; a method must be in one only."""
+    files = [folder / f"{name}.parquet" for folder in folders]
+    tables = [pd.read_parquet(file) for file in files if file.is_file()]
+    if not tables:
+        raise SystemExit(f"No run has a table {name}: {', '.join(map(str, folders))}.")
     rows = pd.concat(tables, ignore_index=True)
     twice = rows.duplicated(["method", "budget", "seed"])
     if twice.any():
         raise SystemExit(f"In more than one run: {', '.join(rows.loc[twice, 'method'].unique())}.")
     if rows["task"].nunique() > 1:
         raise SystemExit(f"Runs of several tasks: {', '.join(rows['task'].unique())}.")
-    first = [name for name in (DENSE, *OURS) if name in set(rows["method"])]
-    order = [*first, *(name for name in rows["method"].unique() if name not in first)]
+    first = [method for method in (DENSE, *OURS) if method in set(rows["method"])]
+    order = [*first, *(method for method in rows["method"].unique() if method not in first)]
     rows = rows.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
-    return rows[[name for name in COLUMNS if name in rows]]
+    return rows[[column for column in COLUMNS[name] if column in rows]]
 
 
-def kept_table(rows: pd.DataFrame) -> str:
-    """Give what is kept of the dense score, in per cent, a line per method, as a Markdown table."""
-    return _table(
-        frontier_summary(rows), "method", lambda r: f"{100 * r['kept']:.1f} ± {100 * r['kept_half_width']:.1f}"
+def print_scores(rows: pd.DataFrame, ours: str) -> None:
+    """Print what there is to say of the scores."""
+    lower = lower_is_better(rows)
+    dense = rows[rows["method"] == DENSE]
+    reference = dense["score"] if len(dense) else rows.groupby("seed")["dense_score"].first()
+    print(f"dense: {reference.mean():.4f} (standard deviation {reference.std():.4f}; {len(reference)} seeds)")
+    if not len(dense):
+        print("\nThe method dense was not run: compared is the model that all methods began with.")
+    if cuts := flops_line(rows):
+        print(f"\nFLOPs of real tokens over the dense model's, by budget (mean of all methods): {cuts}")
+    print(f"\n{'Perplexity over the dense one' if lower else '% of the dense score'}:\n\n{kept_table(rows)}")
+    if lower:
+        print(f"\nBits a byte:\n\n{bits_table(rows)}")
+    if targets := targets_table(rows):
+        print(f"\nTargets:\n\n{targets}")
+    if rows["task"].iloc[0] == "cola":
+        print(f"\nWithin one standard error of the best baseline, or better:\n\n{near_best_table(rows)}")
+    unit = "bits a byte saved" if lower else "points of the score"
+    marks = f"{unit} (bold: ahead, italic: behind)"
+    if ours in set(rows["method"]):
+        print(f"\n{ours} less each other method, {marks}:\n\n{leads_table(rows, ours)}")
+    if post_hoc := post_hoc_tables(rows):
+        print(f"\nOver post-hoc pruning, {marks}:\n\n{post_hoc}")
+
+
+def print_attention(rows: pd.DataFrame) -> None:
+    """Print what there is to say of attention."""
+    print(
+        f"\nAttention, mean over {rows['sentences'].max()} sentences and {rows['seed'].nunique()} seeds; special "
+        "tokens left out. In brackets: less the dense model of the same seed (bold: beyond the 95 % interval)."
     )
+    if DENSE not in set(rows["method"]) or rows["method"].nunique() == 1:
+        print(f"\nNothing to compare: the runs have {', '.join(rows['method'].unique())}.")
+        return
+    print(f"\n{attention_tables(rows)}\n\n{verdict_tables(rows)}")
 
 
-def leads_table(rows: pd.DataFrame, ours: str) -> str:
-    """Give our lead over each other method, in points of the score, as a Markdown table."""
-
-    def cell(row: pd.Series) -> str:
-        mark = "**" if row["ahead"] else "_" if row["behind"] else ""
-        return f"{mark}{row['lead']:+.3f}{mark} ± {row['half_width']:.3f}"
-
-    return _table(leads(rows, ours), "less", cell)
-
-
-def _table(table: pd.DataFrame, corner: str, cell: Callable[[pd.Series], str]) -> str:
-    """Give a line per method and a column per budget."""
-    budgets = sorted(table["budget"].unique(), reverse=True)
-    lines = [
-        f"| {corner} | " + " | ".join(f"{100 * budget:g} %" for budget in budgets) + " |",
-        "|---|" + "---|" * len(budgets),
-    ]
-    for method, of_method in table.groupby("method", sort=False):
-        cells = {row["budget"]: cell(row) for _, row in of_method.iterrows()}
-        lines.append(f"| {method} | " + " | ".join(cells.get(budget, "") for budget in budgets) + " |")
-    return "\n".join(lines)
+def main() -> None:
+    """Write the files, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of finished runs of walras frontier")
+    parser.add_argument("--out", type=Path, required=True, help="where to write the files")
+    parser.add_argument("--ours", default="market", help="the method whose leads are told")
+    parser.add_argument("--attention", nargs="+", type=Path, help="take attention from these runs instead")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    scores = merged(options.folders, "scores")
+    scores.to_csv(options.out / "rows.csv", index=False, float_format="%.6g")
+    frontier_figures({"scores": scores})["frontier"].savefig(options.out / "frontier.png", dpi=120)
+    print_scores(scores, options.ours)
+    of_attention = options.attention or options.folders
+    if options.attention or any((folder / "attention.parquet").is_file() for folder in of_attention):
+        attention = merged(of_attention, "attention")
+        attention.to_csv(options.out / "attention.csv", index=False, float_format="%.6g")
+        for figure in attention_figures(attention).values():
+            figure.savefig(options.out / "attention.png", dpi=120)
+        print_attention(attention)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of finished runs of walras frontier")
-    parser.add_argument("--out", type=Path, required=True, help="where to write rows.csv and frontier.png")
-    parser.add_argument("--ours", default="market", help="the method whose leads are told")
-    arguments = parser.parse_args()
-    table = rows_of(arguments.folders)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(arguments.out / "rows.csv", index=False, float_format="%.6g")
-    frontier_figures({"scores": table})["frontier"].savefig(arguments.out / "frontier.png", dpi=120)
-    dense = table[table["method"] == DENSE]
-    print(f"dense: {dense['score'].mean():.4f} (standard deviation {dense['score'].std():.4f})\n")
-    print(kept_table(table))
-    print(f"\n{arguments.ours} less each other method, points of the score (bold: ahead, italic: behind):\n")
-    print(leads_table(table, arguments.ours))
+    main()
