@@ -61,6 +61,8 @@ def merged(folders: list[Path], name: str) -> pd.DataFrame:
         raise SystemExit(f"In more than one run: {', '.join(rows.loc[twice, 'method'].unique())}.")
     if rows["task"].nunique() > 1:
         raise SystemExit(f"Runs of several tasks: {', '.join(rows['task'].unique())}.")
+    if not set.intersection(*(set(seeds) for _, seeds in rows.groupby("method")["seed"])):
+        raise SystemExit("Runs of other seeds: methods are compared seed by seed, and no seed has all of them.")
     first = [method for method in (DENSE, *OURS) if method in set(rows["method"])]
     order = [*first, *(method for method in rows["method"].unique() if method not in first)]
     rows = rows.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
@@ -75,6 +77,9 @@ def print_scores(rows: pd.DataFrame, ours: str) -> None:
     print(f"dense: {reference.mean():.4f} (standard deviation {reference.std():.4f}; {len(reference)} seeds)")
     if not len(dense):
         print("\nThe method dense was not run: compared is the model that all methods began with.")
+    apart = rows.groupby("seed")["dense_score"].agg(lambda each: each.max() - each.min()).max()
+    if apart > 0.0:
+        print(f"\nNot all methods began with one dense model: its scores of a seed differ by up to {apart:.2g}.")
     if cuts := flops_line(rows):
         print(f"\nFLOPs of real tokens over the dense model's, by budget (mean of all methods): {cuts}")
     print(f"\n{'Perplexity over the dense one' if lower else '% of the dense score'}:\n\n{kept_table(rows)}")

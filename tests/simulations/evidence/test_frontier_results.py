@@ -73,6 +73,10 @@ def test_runs_share_methods_and_ours_come_first(results: ModuleType, tmp_path: P
     other = written(tmp_path / "3", [scores("l0", 0.6, DENSE, task="cola")])
     with pytest.raises(SystemExit, match="Runs of several tasks: stsb, cola"):
         results.merged([one, other], "scores")
+    later = scores("l0", 0.6, DENSE)
+    third = written(tmp_path / "3", [later.assign(seed=later["seed"] + 3)])
+    with pytest.raises(SystemExit, match="Runs of other seeds"):
+        results.merged([one, third], "scores")
     with pytest.raises(SystemExit, match="No run has a table attention"):
         results.merged([one, two], "attention")
 
@@ -89,6 +93,20 @@ def test_what_is_kept_and_whether_targets_are_met(results: ModuleType) -> None:
     assert results.targets_table(rows.assign(task="cola")) == ""
     alone = results.kept_table(rows[rows["seed"] == 0])
     assert line(alone, "market") == ["", "100.0", ""]  # of one seed there is no interval
+
+
+def test_methods_that_began_with_other_models_are_noticed(
+    results: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pd.concat([scores("dense", 1.0, DENSE), scores("market", 0.6, DENSE)], ignore_index=True)
+    results.print_scores(rows, "market")
+    printed = capsys.readouterr().out
+    assert "Not all methods" not in printed
+    assert "dense: 0.5667 (standard deviation 0.2082; 3 seeds)" in printed
+    assert "by budget (mean of all methods): 60 %: 0.600" in printed
+    rows.loc[4, "dense_score"] += 0.25
+    results.print_scores(rows, "market")
+    assert "differ by up to 0.25" in capsys.readouterr().out
 
 
 def test_perplexities_are_told_as_ratios_and_bits(results: ModuleType) -> None:
