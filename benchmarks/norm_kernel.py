@@ -44,7 +44,7 @@ def main() -> None:
         for chain in (1, 2, 6):
             row: dict[str, float] = {"tokens": tokens, "features": features, "norms": chain}
             for of_a_warp in (128, 256, 512, 1024):
-                norms._FEATURES_OF_A_WARP = of_a_warp
+                norms._FEATURES_OF_A_WARP = norms._FEATURES_OF_A_WARP_IN_LONG_CHAINS = of_a_warp
                 row[f"{of_a_warp} a warp"] = microseconds(tokens, features, chain)
             row["memory alone"] = 3 * 2 * tokens * features / (1e6 * options.bandwidth)
             rows.append(row)

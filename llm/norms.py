@@ -18,7 +18,10 @@ __all__ = ["sum_and_norms"]
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 _LARGEST_ROW = 16384  # what the registers of one program hold
-_FEATURES_OF_A_WARP = 256
+# Few warps for a token keep its sums within a warp; more of them pay only where a token's memory is what takes the time.
+_FEATURES_OF_A_WARP = 512
+_FEATURES_OF_A_WARP_IN_LONG_CHAINS = 1024  # of normalisations, each of which sums twice
+_LONG_CHAIN = 3
 # Below, a kernel of torch is launched faster than one of Triton, and launching is what takes the time.
 _WORTH_A_KERNEL = 2**20
 
@@ -86,9 +89,14 @@ def _by_kernel(added: Tensor | None, residual: Tensor, weights: Tensor, biases: 
             epsilon,
             HAS_SUM=added is not None,
             BLOCK=block,
-            num_warps=min(max(block // _FEATURES_OF_A_WARP, 1), 8),
+            num_warps=_warps(block, len(weights)),
         )
     return out
+
+
+def _warps(block: int, norms: int) -> int:
+    of_a_warp = _FEATURES_OF_A_WARP if norms < _LONG_CHAIN else _FEATURES_OF_A_WARP_IN_LONG_CHAINS
+    return min(max(block // of_a_warp, 1), 8)
 
 
 def _rows_that_repeat(added: Tensor, residual: Tensor) -> Tensor:
