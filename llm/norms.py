@@ -18,7 +18,7 @@ __all__ = ["sum_and_norms"]
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 _LARGEST_ROW = 16384  # what the registers of one program hold
-# Few warps for a token keep its sums within a warp; more of them pay only where a token's memory is what takes the time.
+# Few warps for a token sum within themselves; more pay only where reading the token is what takes the time.
 _FEATURES_OF_A_WARP = 512
 _FEATURES_OF_A_WARP_IN_LONG_CHAINS = 1024  # of normalisations, each of which sums twice
 _LONG_CHAIN = 3
