@@ -130,7 +130,7 @@ def print_effects(scores: "pd.DataFrame", console: "Console") -> None:
     from rich.table import Table
 
     from walras.simulations.evidence.ablation import variant_effects
-    from walras.simulations.evidence.ablation.table import with_interval
+    from walras.simulations.evidence.ablation.table import percent, with_interval
 
     effects = variant_effects(scores).sort_values("budget", ascending=False, kind="stable")
     title = f"{scores['task'].iloc[0]}: what each change does, over seeds (above 0: it helps)"
@@ -142,7 +142,7 @@ def print_effects(scores: "pd.DataFrame", console: "Console") -> None:
             f"{row['budget']:g}",
             row["variant"],
             f"{row['score']:.4f}",
-            f"{100 * row['kept']:.1f} %",
+            percent(row["kept"]),
             "" if row["variant"] == _AS_IT_IS else with_interval(row["effect"], row["half_width"]),
             str(row["seeds"]),
             "better" if row["better"] else "worse" if row["worse"] else "",

@@ -1,9 +1,10 @@
 """The figure of the ablation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from walras.llm.tasks import LOWER_IS_BETTER
 from walras.simulations.evidence.ablation.table import variant_effects
@@ -22,7 +23,7 @@ def ablation_figures(tables: Tables) -> Mapping[str, Figure]:
     names = [name for name in VARIANTS if name in set(effects["variant"])]
     parts = list(dict.fromkeys(VARIANTS[name].part for name in names))
     budgets = sorted(scores["budget"].unique(), reverse=True)
-    figure, axes = panels(len(budgets), width=3.2 + 3.2 * len(budgets), height=1.6 + 0.26 * max(len(names), 2))
+    figure, axes = panels(len(budgets), width=3.2 + 3.2 * len(budgets), height=2.2 + 0.26 * max(len(names), 2))
     metric = str(scores["metric"].iloc[0])
     for axis, budget in zip(axes, budgets, strict=True):
         rows = effects[effects["budget"] == budget].set_index("variant")
@@ -31,7 +32,7 @@ def ablation_figures(tables: Tables) -> Mapping[str, Figure]:
             if name not in rows.index:
                 continue
             error = np.nan_to_num(rows.loc[name, "half_width"])
-            colour = PALETTE[parts.index(VARIANTS[name].part) % len(PALETTE)]
+            colour = _colour(parts, VARIANTS[name].part)
             axis.errorbar(
                 rows.loc[name, "effect"], place, xerr=error, marker="o", markersize=5, capsize=2, color=colour
             )
@@ -39,4 +40,10 @@ def ablation_figures(tables: Tables) -> Mapping[str, Figure]:
         axis.set_ylim(len(names) - 0.5, -0.5)  # the first on top
         axis.set_xlabel(f"{metric} {'taken off' if metric in LOWER_IS_BETTER else 'added'} by the change")
         axis.set_title(f"{scores['task'].iloc[0]}, budget {budget:g}")
+    handles = [Line2D([], [], marker="o", color=_colour(parts, part), label=part) for part in parts]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return {"ablation": figure}
+
+
+def _colour(parts: Sequence[str], part: str) -> str:
+    return PALETTE[parts.index(part) % len(PALETTE)]

@@ -9,7 +9,7 @@ from walras.llm.tasks import LOWER_IS_BETTER, kept_of_dense
 from walras.simulations.evidence.ablation.variants import AS_IT_IS, VARIANTS
 from walras.simulations.plot_style import half_width_95
 
-__all__ = ["effects_markdown", "variant_effects", "with_interval"]
+__all__ = ["effects_markdown", "percent", "variant_effects", "with_interval"]
 
 
 def variant_effects(scores: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def effects_markdown(scores: pd.DataFrame) -> str:
             row["part"],
             row["change"],
             f"{row['score']:.4f}",
-            f"{100 * row['kept']:.1f} %",
+            percent(row["kept"]),
             "" if row["variant"] == AS_IT_IS else with_interval(row["effect"], row["half_width"]),
             str(row["seeds"]),
             "better" if row["better"] else "worse" if row["worse"] else "",
@@ -77,6 +77,11 @@ def effects_markdown(scores: pd.DataFrame) -> str:
         "leaves 0 out."
     )
     return "\n".join([caption, "", *lines]) + "\n"
+
+
+def percent(kept: float) -> str:
+    """Write what is kept of the dense score; nothing where that says nothing."""
+    return "" if math.isnan(kept) else f"{100 * kept:.1f} %"
 
 
 def with_interval(effect: float, half_width: float) -> str:
