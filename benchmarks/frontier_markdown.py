@@ -48,8 +48,13 @@ def lower_is_better(rows: pd.DataFrame) -> bool:
 
 def kept_table(rows: pd.DataFrame) -> str:
     """Give what is kept of the dense score, in per cent; of a perplexity, how many times the dense model's it is."""
-    digits = 3 if lower_is_better(rows) else 1
-    return _table(_kept(rows), "method", lambda row: _interval(row["kept"], row["half_width"], digits))
+    lower = lower_is_better(rows)
+
+    def cell(row: pd.Series) -> str:
+        digits = max(3 - int(np.log10(row["kept"])), 0) if lower else 1  # a cut without training may cost thousandfold
+        return _interval(row["kept"], row["half_width"], digits)
+
+    return _table(_kept(rows), "method", cell)
 
 
 def flops_line(rows: pd.DataFrame) -> str:
@@ -66,9 +71,10 @@ def bits_table(rows: pd.DataFrame) -> str:
 
 
 def leads_table(rows: pd.DataFrame, ours: str) -> str:
-    """Give our lead over each other method that is not post-hoc pruning; see `_leads`."""
+    """Give our lead over each other method that is not post-hoc pruning, see `_leads`; empty without another."""
     table = _leads(rows, ours)
-    return _leads_table(table[~table["method"].str.endswith(POST_HOC)], "less")
+    table = table[~table["method"].str.endswith(POST_HOC)]
+    return _leads_table(table, "less") if len(table) else ""
 
 
 def post_hoc_tables(rows: pd.DataFrame) -> str:
@@ -96,7 +102,7 @@ def targets_table(rows: pd.DataFrame) -> str:
 
     def cell(method: str, budget: float) -> str:
         found = kept[(kept["method"] == method) & np.isclose(kept["budget"], budget)]
-        if found.empty:
+        if found["kept"].isna().all():  # not run, or the dense model has learned nothing
             return ""
         mean, half_width = found["kept"].iloc[0], found["half_width"].iloc[0]
         short = mean - targets[budget] if lower else targets[budget] - mean

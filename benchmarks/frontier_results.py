@@ -74,7 +74,8 @@ def print_scores(rows: pd.DataFrame, ours: str) -> None:
     lower = lower_is_better(rows)
     dense = rows[rows["method"] == DENSE]
     reference = dense["score"] if len(dense) else rows.groupby("seed")["dense_score"].first()
-    print(f"dense: {reference.mean():.4f} (standard deviation {reference.std():.4f}; {len(reference)} seeds)")
+    spread = f"standard deviation {reference.std():.4f}; {len(reference)} seeds" if len(reference) > 1 else "one seed"
+    print(f"dense: {reference.mean():.4f} ({spread})")
     if not len(dense):
         print("\nThe method dense was not run: compared is the model that all methods began with.")
     apart = rows.groupby("seed")["dense_score"].agg(lambda each: each.max() - each.min()).max()
@@ -91,8 +92,8 @@ def print_scores(rows: pd.DataFrame, ours: str) -> None:
         print(f"\nWithin one standard error of the best baseline, or better:\n\n{near_best_table(rows)}")
     unit = "bits a byte saved" if lower else "points of the score"
     marks = f"{unit} (bold: ahead, italic: behind)"
-    if ours in set(rows["method"]):
-        print(f"\n{ours} less each other method, {marks}:\n\n{leads_table(rows, ours)}")
+    if table := leads_table(rows, ours):
+        print(f"\n{ours} less each other method, {marks}:\n\n{table}")
     if post_hoc := post_hoc_tables(rows):
         print(f"\nOver post-hoc pruning, {marks}:\n\n{post_hoc}")
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -38,9 +39,7 @@ def frontier_figures(tables: Tables) -> Mapping[str, Figure]:
         _lines(near, rows, metric)
         lower = metric in LOWER_IS_BETTER
         near.set_ylim(*sorted(reference / share if lower else reference * share for share in _NEAR))
-        means = frontier_summary(rows)["score"]
-        room = 0.08 * (max(means.max(), reference) - min(means.min(), reference)) + 1e-3
-        whole.set_ylim(means.min() - room, max(means.max(), reference) + room)  # intervals may be far longer
+        whole.set_ylim(*_range([*frontier_summary(rows)["score"], reference], ratios=lower))
         whole.set_title(str(task))
         near.set_title(f"{task}, near the dense model")
         handles, labels = whole.get_legend_handles_labels()
@@ -70,6 +69,14 @@ def _lines(axis: Axes, rows: pd.DataFrame, metric: str) -> float:
         axis.yaxis.set_major_formatter(LogFormatter())
         axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
     return reference
+
+
+def _range(means: Sequence[float], *, ratios: bool) -> tuple[float, float]:
+    """Give the range of means with some room around it; intervals may be far longer."""
+    values = np.log(means) if ratios else np.array(means)
+    room = 0.08 * (values.max() - values.min()) + 1e-3
+    lowest, highest = values.min() - room, values.max() + room
+    return (float(np.exp(lowest)), float(np.exp(highest))) if ratios else (float(lowest), float(highest))
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:

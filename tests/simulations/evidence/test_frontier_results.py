@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from walras.llm.analysis.attention_measures import MEASURES
+from walras.simulations.evidence.figures import frontier_figures
 
 T_OF_3 = 4.302653  # Student's t, 2 degrees of freedom
 
@@ -125,6 +126,20 @@ def test_perplexities_are_told_as_ratios_and_bits(results: ModuleType) -> None:
     assert ours == "1.0080 ± 0.0000: met"
     assert elastic.endswith(f"missed by {np.mean([52 / 50, 61 / 60, 57 / 55]) - 1.01:.4f}")
     assert line(results.leads_table(rows, "market"), "taylor") == ["**+0.200** ± 0.000"]  # a factor of 2 is 1 bit
+
+
+def test_perplexities_that_are_far_apart_can_be_drawn() -> None:
+    rows = pd.concat(
+        [
+            scores("dense", 1.0, [50.0, 60.0, 55.0], task="wikitext"),
+            scores("taylor-post-hoc", 0.1, [1e5, 2e5, 3e6], task="wikitext"),
+        ]
+    )
+    whole, near = frontier_figures({"scores": rows})["frontier"].axes
+    low, high = whole.get_ylim()
+    assert 20.0 < low < 55.0
+    assert 1.1e6 < high < 3e6
+    assert near.get_ylim() == pytest.approx((55.0 / 1.03, 55.0 / 0.9))
 
 
 def test_post_hoc_pruning_has_a_table_of_its_own(results: ModuleType) -> None:
