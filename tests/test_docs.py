@@ -49,6 +49,7 @@ REFERENCE = {
     "walras.simulations.calibration": "calibration.md",
     "walras.simulations.dashboard": "dashboard.md",
     "walras.simulations.evidence": "evidence.md",
+    "walras.simulations.evidence.ablation": "ablation.md",
     "walras.simulations.evidence.mechanisms": "mechanisms.md",
 }
 
