@@ -1,7 +1,8 @@
 """The ablation's variants, its cells and its table, and `walras ablation`, on the embedded task and a few steps."""
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,9 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from walras.llm import attach
+from walras.llm import Distillation, attach
 from walras.llm.baselines.methods import Market
-from walras.llm.ensemble import MarketShares, ModelStack
+from walras.llm.ensemble import ModelStack
 from walras.llm.tasks import Task, make_roles_task, small_bert
 from walras.market import InvalidInputError
 from walras.market.errors import MarketError
@@ -19,6 +20,7 @@ from walras.simulations import evidence
 from walras.simulations.cli import app
 from walras.simulations.commands.ablation import ALL_VARIANTS
 from walras.simulations.evidence import config as configuration
+from walras.simulations.evidence import methods
 from walras.simulations.evidence.ablation import (
     AS_IT_IS,
     EXPERIMENT,
@@ -46,15 +48,34 @@ def cell_of(variant: str, task: Task, steps: int = 10) -> Cell:
     return Cell(chosen.config(config), task, (3,), [small_bert(seed=0)], chosen.design)
 
 
-def searched(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-    """Valuations before and after the search."""
-    market = cell.design.market
-    stack = ModelStack(cell.dense, cell.economy_config)
-    first = market.first_valuations(attach(small_bert(seed=0), cell.economy_config), cell.comparison(1.0, 3))
-    shares = MarketShares(stack, first[None], [market.schedule(0.4)], learned=cell.design.learned)
-    before = shares.valuations.detach().numpy().copy()
-    cell.fit(stack, shares, 4)
-    return before, shares.valuations.detach().numpy()
+@dataclass
+class Seen:
+    """What a cell does: the valuations by which it serves, and each training's steps and distillation."""
+
+    valuations: list[np.ndarray] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    distillations: list[Distillation] = field(default_factory=list)
+
+
+def run(cell: Cell, monkeypatch: pytest.MonkeyPatch, *, trains: bool) -> Seen:
+    seen = Seen()
+    serve, train = methods.served_by, methods.train_together
+
+    def served_by(stack: Any, valuations: np.ndarray, budgets: Any) -> Any:
+        seen.valuations.append(valuations)
+        return serve(stack, valuations, budgets)
+
+    def train_together(*arguments: Any, distillation: Distillation, **options: Any) -> None:
+        seen.steps.append(arguments[2].steps)
+        seen.distillations.append(distillation)
+        if trains:
+            train(*arguments, distillation=distillation, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(methods, "served_by", served_by)
+        patched.setattr(methods, "train_together", train_together)
+        assert len(list(methods.smaller_models(cell))) == 1
+    return seen
 
 
 def test_as_it_is_is_the_frontiers_market() -> None:
@@ -86,19 +107,27 @@ def test_each_variant_changes_one_thing() -> None:
     assert tuple(ALL_VARIANTS.split(",")) == tuple(VARIANTS)
 
 
-def test_frozen_valuations_do_not_move(few: Task) -> None:
-    frozen = searched(cell_of("frozen", few))
-    np.testing.assert_array_equal(*frozen)
-    learned = searched(cell_of(AS_IT_IS, few))
-    np.testing.assert_array_equal(learned[0], frozen[0])
-    assert (learned[0] != learned[1]).all()
+def test_frozen_valuations_do_not_move(few: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen, learned = (
+        run(cell_of(name, few, steps=5), monkeypatch, trains=True).valuations[0] for name in ("frozen", AS_IT_IS)
+    )
+    cell = cell_of("frozen", few)
+    economy = attach(small_bert(seed=0), cell.economy_config)
+    first = Market().first_valuations(economy, cell.comparison(1.0, 3))
+    np.testing.assert_allclose(frozen[0], first, atol=1e-6)
+    assert (np.abs(learned[0] - first) > 1e-4).all()
 
 
-def test_designs_reach_the_training(few: Task) -> None:
-    assert cell_of("no-recovery", few).search_steps == 10
-    assert [cell_of(name, few).search_steps for name in (AS_IT_IS, "short-search", "long-search")] == [6, 3, 8]
-    assert cell_of("no-distillation", few).distillation.logits_weight == 0.0
-    assert cell_of("distillation-only", few).distillation.task_weight == 0.0
+def test_designs_reach_the_training(few: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(name: str) -> Seen:
+        return run(cell_of(name, few), monkeypatch, trains=False)
+
+    steps = {name: of(name).steps for name in (AS_IT_IS, "no-recovery", "short-search", "long-search")}
+    assert steps == {AS_IT_IS: [6, 4], "no-recovery": [10], "short-search": [3, 7], "long-search": [8, 2]}
+    assert of(AS_IT_IS).distillations == [Distillation()] * 2
+    assert of("no-distillation").distillations == [Distillation(logits_weight=0.0)] * 2
+    assert of("distillation-only").distillations == [Distillation(task_weight=0.0)] * 2
+    assert (of("equal-start").valuations[0] == 0.0).all()
     sizes = {
         name: len(ModelStack([small_bert(seed=0)], cell_of(name, few).economy_config).economy.population)
         for name in (AS_IT_IS, "narrow-blocks", "wide-blocks", "sublayers")
