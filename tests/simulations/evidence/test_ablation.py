@@ -33,13 +33,16 @@ from walras.simulations.evidence.design import Design
 from walras.simulations.evidence.methods import Cell
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> Task:
+@pytest.fixture(scope="module")
+def few() -> Task:
     """The embedded task with few examples: what is tested does not depend on how many there are."""
     whole = make_roles_task(seed=0)
-    task = replace(whole, train=whole.train.head(64), evaluation=whole.evaluation.head(40))
-    monkeypatch.setattr(configuration, "load_model_and_task", lambda *_, seed, **__: (small_bert(seed=seed), task))
-    return task
+    return replace(whole, train=whole.train.head(64), evaluation=whole.evaluation.head(40))
+
+
+@pytest.fixture(autouse=True)
+def small_task(few: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "load_model_and_task", lambda *_, seed, **__: (small_bert(seed=seed), few))
 
 
 def cell_of(variant: str, task: Task, steps: int = 10) -> Cell:
