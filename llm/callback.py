@@ -24,8 +24,8 @@ class EconomyCallback(TrainerCallback):
     """Runs the market of a training: warm-up and first valuations, then budgets and temperature of each step; logs it.
 
     In an ordinary `Trainer` a step has one budget, and the schedule's budgets take turns. In an `EconomyTrainer` a step
-    has all of them. Evaluation during training, and everything after it, sees the economy's own budget; the temperature
-    stays where it ended.
+    has all of them. Once bids are settled, steps serve whole agents, and only the model's weights learn. Evaluation
+    during training, and everything after it, sees the economy's own budget; the temperature stays where it ended.
 
     All that a checkpoint must hold is in it (valuations and temperature with the weights, the rest in the Trainer's
     state), so that `trainer.train(resume_from_checkpoint=...)` goes on as if nothing had happened. With data in
@@ -48,6 +48,7 @@ class EconomyCallback(TrainerCallback):
         self.budgets: tuple[float, ...] = ()
         self.rows: list[dict[str, float]] = []
         self._contributions: NDArray[np.float64] | None = None
+        self._settled: list[Tensor] | None = None
         self._rows_of_step: list[dict[str, float]] = []
         self._records = False
 
@@ -74,6 +75,10 @@ class EconomyCallback(TrainerCallback):
             self.economy.set_valuations(normal_scores(self._contributions / costs))
             self._contributions = None
         self.economy.set_temperature(self.schedule.temperature_at(progress))
+        if progress >= self.schedule.settled:
+            self.economy.set_mode("hard")
+            # Gradients of 0 do not keep an optimiser still: momentum and decay would go on moving bids.
+            self._settled = [parameter.detach().clone() for parameter in gate.parameters()]
         if gate.marketplace.posts_a_price:  # a price is posted, and quantities follow
             return
         budgets = self.schedule.budgets_at(state.global_step, progress)
@@ -102,6 +107,10 @@ class EconomyCallback(TrainerCallback):
         elif self._records:
             rows = self._rows_of_step or self._rows_of_pass()
             self.rows += [{"step": float(state.global_step), **row} for row in rows]
+        if self._settled is not None:
+            self._put_back(self._settled)
+            self._settled = None
+            self.economy.set_mode(None)
         gate.lanes, self.budgets = None, ()
         self._keep_state(state)
 
@@ -116,6 +125,11 @@ class EconomyCallback(TrainerCallback):
         # Not an ExportableState: the Trainer would make a new callback, without its economy, when it resumes.
         contributions = None if self._contributions is None else self._contributions.tolist()
         state.stateful_callbacks[STATE_KEY] = {"contributions": contributions, "rows": self.rows}
+
+    @torch.no_grad()
+    def _put_back(self, bids: list[Tensor]) -> None:
+        for parameter, before in zip(self.economy.gate.parameters(), bids, strict=True):
+            parameter.copy_(before)
 
     def _observe(self) -> None:
         gate = self.economy.gate

@@ -228,9 +228,18 @@ class MarketGate(nn.Module):
         elif self.is_soft:
             now.clearing = self._clear_softly(pooled)
         else:
-            with torch.no_grad():
-                now.clearing = self._summarised(self.serve(self.budget, pooled=pooled), 1)
+            now.clearing = self._clear_whole(pooled)
         return now.clearing
+
+    def _clear_whole(self, pooled: Tensor | None) -> OperatorClearing:
+        level = self.lanes.detach() if self.training and self.lanes is not None else self.budget
+        with torch.no_grad():
+            clearing = self._summarised(self.serve(_of_one_lane(level), pooled=pooled), level.numel())
+        if not (self.training and torch.is_grad_enabled()):
+            return clearing
+        # As in mode "open": bids have no say, but are in the graph.
+        in_graph = clearing.allocation.to(self.raw_valuations.dtype) + 0.0 * self._all_parameters()
+        return clearing._replace(allocation=in_graph)
 
     def _clear_softly(self, pooled: Tensor | None) -> OperatorClearing:
         supply = level = self.budget if self.lanes is None else self.lanes

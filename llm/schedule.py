@@ -19,6 +19,10 @@ class BudgetSchedule(Protocol):
     def warm_up(self) -> float:
         """Fraction of training in which everyone is served, in [0, 1)."""
 
+    @property
+    def settled(self) -> float:
+        """Fraction of training from which bids stay, and whole agents are served; 1 for never."""
+
     def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
         """Give the budgets of a step, the largest first; the same for the same step, so that runs can be resumed."""
 
@@ -34,7 +38,9 @@ class ElasticBudget:
     First everyone is served, and each agent's marginal contribution to the loss is observed: per unit of cost, it makes
     the agent's first valuation (as a normal score). Then every step has the whole model, the smallest budget, and
     budgets drawn uniformly from the range between (the sandwich rule); valuations and weights learn together. The
-    temperature falls geometrically and then stays, so that agents end up nearly open or closed, as in evaluation.
+    temperature falls geometrically and then stays, so that agents end up nearly open or closed. Where it pays to be
+    served in part, agents come to bid alike, and many are half open at any temperature: from `settled` on, valuations
+    stay, whole agents are served as in evaluation, and weights get used to that.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ class ElasticBudget:
         Scale of demand after the warm-up and after cooling (money per unit, above 0).
     cooling
         Fraction of training at whose end the final temperature is reached, in (warm_up, 1].
+    settled
+        Fraction of training from which valuations stay and whole agents are served, in [cooling, 1]; 1 for never.
     draws
         Budgets drawn in each step, 0 or more.
     seed
@@ -63,10 +71,11 @@ class ElasticBudget:
     cooling: float = 0.8
     draws: int = 1
     seed: int = 0
+    settled: float = 1.0
 
     def __post_init__(self) -> None:
         _check("ElasticBudget", "lowest", self.lowest, self.temperature, self.final_temperature)
-        _check_order("ElasticBudget", self.warm_up, self.cooling)
+        _check_order("ElasticBudget", self.warm_up, self.cooling, self.settled)
         if not isinstance(self.draws, int) or self.draws < 0:
             raise InvalidInputError(f"ElasticBudget.draws must be a whole number of 0 or more, got {self.draws!r}.")
 
@@ -92,8 +101,8 @@ class AnnealedBudget:
     ----------
     target
         The budget to train for, in (0, 1].
-    warm_up, temperature, final_temperature, cooling
-        As in `ElasticBudget`.
+    warm_up, temperature, final_temperature, cooling, settled
+        As in `ElasticBudget`; `settled` not before `reached`.
     reached
         Fraction of training at whose end the budget is at the target, in [warm_up, 1]; at `warm_up` it never falls, but
         is there at once.
@@ -109,13 +118,15 @@ class AnnealedBudget:
     final_temperature: float = 0.02
     cooling: float = 0.8
     reached: float = 0.6
+    settled: float = 1.0
 
     def __post_init__(self) -> None:
         _check("AnnealedBudget", "target", self.target, self.temperature, self.final_temperature)
-        _check_order("AnnealedBudget", self.warm_up, self.cooling)
-        if not self.warm_up <= self.reached <= 1.0:
+        _check_order("AnnealedBudget", self.warm_up, self.cooling, self.settled)
+        if not self.warm_up <= self.reached <= self.settled:
             raise InvalidInputError(
-                f"AnnealedBudget needs warm_up <= reached <= 1, got {self.warm_up} and {self.reached}."
+                f"AnnealedBudget needs warm_up <= reached <= settled, got {self.warm_up}, {self.reached} and "
+                f"{self.settled}."
             )
 
     def budgets_at(self, step: int, progress: float) -> tuple[float, ...]:
@@ -155,6 +166,8 @@ def _check(owner: str, name: str, budget: float, first: float, last: float) -> N
     positive_number(f"{owner}.final_temperature", last)
 
 
-def _check_order(owner: str, warm_up: float, cooling: float) -> None:
-    if not 0.0 <= warm_up < cooling <= 1.0:
-        raise InvalidInputError(f"{owner} needs 0 <= warm_up < cooling <= 1, got {warm_up} and {cooling}.")
+def _check_order(owner: str, warm_up: float, cooling: float, settled: float) -> None:
+    if not 0.0 <= warm_up < cooling <= settled <= 1.0:
+        raise InvalidInputError(
+            f"{owner} needs 0 <= warm_up < cooling <= settled <= 1, got {warm_up}, {cooling} and {settled}."
+        )

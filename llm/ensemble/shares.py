@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from walras.llm.appraisal import normal_scores
 from walras.llm.ensemble.instruments import Instrument
 from walras.llm.ensemble.stack import ModelStack
+from walras.llm.gate import MarketGate
 from walras.llm.marketplace import Sale
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.market import InvalidInputError
@@ -203,7 +204,8 @@ class MarketShares(_Learned):
 class ElasticShares(_Learned):
     """Shares bought at several budgets in each step, side by side.
 
-    In the schedule's warm-up everyone is served, and what each agent contributes makes its first valuation.
+    In the schedule's warm-up everyone is served, and what each agent contributes makes its first valuation. Once it is
+    settled, whole agents are served, in the order of the valuations that they have then.
 
     Parameters
     ----------
@@ -222,6 +224,7 @@ class ElasticShares(_Learned):
         self._levels = self.raw.new_ones((stack.size, 1))
         self._open: Tensor | None = None
         self._contributions: Tensor | None = None
+        self._whole: Tensor | None = None
 
     @property
     def lanes(self) -> int:
@@ -244,10 +247,16 @@ class ElasticShares(_Learned):
             self.schedule.lowest, 1.0, (members, self.schedule.draws)
         )
         ends = np.tile([1.0, self.schedule.lowest], (members, 1))
-        self._levels = self.raw.new_tensor(np.concatenate([ends, drawn], 1))
+        levels = np.concatenate([ends, drawn], 1)
+        self._levels = self.raw.new_tensor(levels)
+        if progress >= self.schedule.settled:
+            valuations = self.valuations.detach().repeat_interleave(levels.shape[1], 0)
+            self._whole = _served(self.gate, valuations, levels.flatten().tolist()).float()
 
     def shares(self) -> Tensor:
-        """Clear all markets, or serve everyone."""
+        """Clear all markets, or serve everyone, or whole agents."""
+        if self._whole is not None:
+            return self._whole
         # As in the gate: valuations have a gradient of 0 in the warm-up, which the optimiser counts as steps.
         return self._bought(self._levels) if self._open is None else self._open + 0.0 * self.raw
 
@@ -274,11 +283,13 @@ def served_by(stack: ModelStack, valuations: NDArray[np.float64], budgets: Seque
     valuations
         Shape (members, n).
     """
-    gate = stack.economy.gate
-    bids = _checked(stack, valuations, "valuations")
-    with torch.no_grad():
-        sale = gate.marketplace(bids, gate.costs, level=gate.costs.new_tensor(budgets), temperature=None)
-    return sale.allocation.cpu().numpy() > 0.5
+    return _served(stack.economy.gate, _checked(stack, valuations, "valuations"), budgets).cpu().numpy()
+
+
+@torch.no_grad()
+def _served(gate: MarketGate, bids: Tensor, budgets: Sequence[float]) -> Tensor:
+    sale = gate.marketplace(bids, gate.costs, level=gate.costs.new_tensor(budgets), temperature=None)
+    return sale.allocation > 0.5
 
 
 def _checked(stack: ModelStack, values: NDArray[np.float64] | NDArray[np.bool_], name: str) -> Tensor:

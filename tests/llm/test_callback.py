@@ -1,5 +1,7 @@
 """The callback in real trainings: one budget a step in the ordinary Trainer, all of them in ours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,23 @@ def test_a_training_goes_through_the_schedule(*, together: bool) -> None:
     assert watcher.between == [(None, pytest.approx(0.6), None)] * 12
     assert economy.budget == pytest.approx(0.6)
     assert float(economy.gate.temperature) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_once_settled_bids_stay_and_whole_agents_are_served(*, together: bool) -> None:
+    schedule = replace(SCHEDULE, settled=0.75)
+    economy, watcher, rows = trained(schedule, together=together)
+    settled = watcher.during[9:]
+    assert [step["mode"] for step in watcher.during] == ["open"] * 3 + [None] * 6 + ["hard"] * 3
+    for number, step in enumerate(settled, start=9):
+        budgets = schedule.budgets_at(number, number / 12)
+        assert step["budgets"] == list(budgets if together else (turn_of(budgets, number),))
+        served = [economy.hard_allocation(budget) @ economy.population.costs for budget in step["budgets"]]
+        assert step["sold"] == pytest.approx(served, abs=1e-6)
+        np.testing.assert_array_equal(step["valuations"], economy.valuations)
+    assert np.abs(watcher.during[8]["valuations"] - economy.valuations).max() > 0.0  # the last step that moved them
+    assert watcher.between == [(None, pytest.approx(0.6), None)] * 12
+    assert {row["gap"] for row in rows if row["step"] > 9} == {0.0}
 
 
 def test_first_valuations_are_normal_scores_of_contributions_per_cost() -> None:

@@ -159,8 +159,9 @@ def test_a_step_in_parts_is_the_same_step(task: Task) -> None:
     torch.testing.assert_close(whole.learned, parts.learned, atol=1e-4, rtol=1e-3)
 
 
-def test_elastic_lanes_are_the_elastic_training_of_the_trainer(task: Task) -> None:
-    schedule = ElasticBudget(lowest=0.3, warm_up=0.5, draws=1, seed=2)
+@pytest.mark.parametrize("settled", [1.0, 0.85])
+def test_elastic_lanes_are_the_elastic_training_of_the_trainer(task: Task, settled: float) -> None:
+    schedule = ElasticBudget(lowest=0.3, warm_up=0.5, cooling=0.8, draws=1, seed=2, settled=settled)
     model, teacher = bert(0), bert(5)
     stack = ModelStack([model])
     shares, examples = ElasticShares(stack, schedule), TensorExamples(task.train, task.collate)
@@ -169,6 +170,7 @@ def test_elastic_lanes_are_the_elastic_training_of_the_trainer(task: Task) -> No
     fine_tune(model, task, WHOLE, market=economy.callback(schedule), teacher=teacher)
     np.testing.assert_allclose(shares.valuations[0].detach(), economy.valuations, atol=1e-2)
     assert shares.lanes == 3
+    assert_equal_weights(stack, model)
 
 
 def test_hard_logits_are_those_of_the_exported_model(task: Task) -> None:
