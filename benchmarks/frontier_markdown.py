@@ -19,6 +19,7 @@ from walras.simulations.plot_style import half_width_95
 
 __all__ = [
     "attention_tables",
+    "best_beside_ours",
     "bits_table",
     "flops_line",
     "kept_table",
@@ -26,6 +27,7 @@ __all__ = [
     "lower_is_better",
     "near_best_table",
     "post_hoc_tables",
+    "standing_table",
     "targets_table",
     "verdict_tables",
 ]
@@ -49,12 +51,7 @@ def lower_is_better(rows: pd.DataFrame) -> bool:
 def kept_table(rows: pd.DataFrame) -> str:
     """Give what is kept of the dense score, in per cent; of a perplexity, how many times the dense model's it is."""
     lower = lower_is_better(rows)
-
-    def cell(row: pd.Series) -> str:
-        digits = max(3 - int(np.log10(row["kept"])), 0) if lower else 1  # a cut without training may cost thousandfold
-        return _interval(row["kept"], row["half_width"], digits)
-
-    return _table(_kept(rows), "method", cell)
+    return _table(_kept(rows), "method", lambda row: _kept_cell(row, lower=lower))
 
 
 def flops_line(rows: pd.DataFrame) -> str:
@@ -134,6 +131,44 @@ def near_best_table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def standing_table(tables: Sequence[pd.DataFrame], ours: str) -> str:
+    """Give at how many budgets of each task our method is ahead of / level with / behind each other trained method."""
+    counted: dict[str, dict[int, pd.Series]] = {}
+    for number, rows in enumerate(tables):
+        found = _leads(rows, ours)
+        found = found[~found["method"].str.endswith(POST_HOC) & ~found["method"].isin(OURS)]
+        for method, of_method in found.groupby("method", sort=False):
+            ahead, behind = of_method["ahead"].sum(), of_method["behind"].sum()
+            standing = pd.Series([ahead, len(of_method) - ahead - behind, behind])
+            counted.setdefault(str(method), {})[number] = standing
+    lines = _head(ours, [*(str(rows["task"].iloc[0]) for rows in tables), "all"])
+    for method, by_task in counted.items():
+        cells = [by_task.get(number) for number in range(len(tables))]
+        lines.append(_line(method, [_standing(cell) for cell in [*cells, sum(by_task.values())]]))
+    return "\n".join(lines)
+
+
+def best_beside_ours(tables: Sequence[pd.DataFrame], budgets: Sequence[float]) -> str:
+    """Give what our methods and the best baseline keep of the dense score: three lines per task, a column per budget.
+
+    The best baseline is the one that keeps most on average at that budget: it is chosen after the fact.
+    """
+    lines = _head("task and method", [f"{100 * budget:g} %" for budget in budgets])
+    for rows in tables:
+        kept, task, lower = _kept(rows), rows["task"].iloc[0], lower_is_better(rows)
+        kept = kept[~kept["method"].str.endswith(POST_HOC)]
+        cells: dict[str, list[str]] = {name: [] for name in (*OURS, "best baseline")}
+        for budget in budgets:
+            at = kept[np.isclose(kept["budget"], budget)].set_index("method")
+            for name in OURS:
+                cells[name].append(_kept_cell(at.loc[name], lower=lower) if name in at.index else "")
+            others = at.drop(index=[DENSE, *OURS], errors="ignore").sort_values("kept", ascending=lower)
+            best = f"{_kept_cell(others.iloc[0], lower=lower)} ({others.index[0]})" if len(others) else ""
+            cells["best baseline"].append(best)
+        lines += [_line(f"{task}: {name}", of_method) for name, of_method in cells.items() if any(of_method)]
+    return "\n".join(lines)
+
+
 def attention_tables(attention: pd.DataFrame) -> str:
     """Give each measure of attention before and after: the dense model's mean, and the methods' with the differences.
 
@@ -189,6 +224,15 @@ def _kept(rows: pd.DataFrame) -> pd.DataFrame:
     dense = rows[rows["method"] == DENSE].set_index("seed")["score"]
     ratio = rows["score"] / (rows["seed"].map(dense) if len(dense) else rows["dense_score"])
     return _summarised(rows.assign(ratio=ratio).groupby(["method", "budget"], sort=False)["ratio"], "kept")
+
+
+def _kept_cell(row: pd.Series, *, lower: bool) -> str:
+    digits = max(3 - int(np.log10(row["kept"])), 0) if lower else 1  # a cut without training may cost thousandfold
+    return _interval(row["kept"], row["half_width"], digits)
+
+
+def _standing(counts: pd.Series | None) -> str:
+    return "" if counts is None else " / ".join(map(str, counts))
 
 
 def _summarised(grouped: "pd.api.typing.SeriesGroupBy", name: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from walras.llm.analysis.attention_measures import MEASURES
-from walras.simulations.evidence.figures import frontier_figures
+from walras.simulations.evidence.figures import frontier_figures, method_styles
 
 T_OF_3 = 4.302653  # Student's t, 2 degrees of freedom
 
@@ -142,6 +142,31 @@ def test_perplexities_that_are_far_apart_can_be_drawn() -> None:
     assert near.get_ylim() == pytest.approx((55.0 / 1.03, 55.0 / 0.9))
 
 
+def test_near_panel_reaches_the_best_perplexity_of_each_budget_and_endless_intervals_are_left_out() -> None:
+    rows = pd.concat(
+        [
+            scores("dense", 1.0, [50.0, 60.0, 55.0], task="wikitext"),
+            scores("taylor", 0.1, [200.0, 200.0, 200.0], task="wikitext"),
+            scores("elastic", 0.1, [1e3, 1e3, 1e6], task="wikitext"),
+        ]
+    )
+    whole, near = frontier_figures({"scores": rows})["frontier"].axes
+    assert near.get_ylim() == pytest.approx((55.0 / 1.03, 210.0))
+    bars = {bar.get_label(): bar.lines[2][0].get_segments()[0][:, 1] for bar in whole.containers}
+    assert np.ptp(bars["elastic"]) == 0.0  # 334,000 +- 1,433,000
+
+
+def test_each_method_looks_different_and_pruning_without_training_as_what_it_is_of() -> None:
+    names = ["elastic", "market", "l0", "random", "magnitude", "michel", "taylor", "fisher", "uniform", "small_dense"]
+    styles = method_styles(["taylor-post-hoc", "fisher-post-hoc", *names, "random-post-hoc"])
+    looks = {(style["marker"], style["color"], style["markerfacecolor"]) for style in styles.values()}
+    assert len(looks) == len(styles) == 13
+    assert list(styles)[-3:] == ["taylor-post-hoc", "fisher-post-hoc", "random-post-hoc"]
+    hollow, full = styles["taylor-post-hoc"], styles["taylor"]
+    assert (hollow["marker"], hollow["color"]) == (full["marker"], full["color"])
+    assert (hollow["markerfacecolor"], full["markerfacecolor"]) == ("white", None)
+
+
 def test_post_hoc_pruning_has_a_table_of_its_own(results: ModuleType) -> None:
     rows = pd.concat(
         [
@@ -161,6 +186,28 @@ def test_post_hoc_pruning_has_a_table_of_its_own(results: ModuleType) -> None:
     assert "| taylor |" not in market
     assert "elastic: ahead in 0 of 2, behind in 0." in elastic
     assert results.post_hoc_tables(rows[~rows["method"].str.endswith("post-hoc")]) == ""
+
+
+def test_tasks_together_count_who_is_ahead_and_name_the_best_baseline(results: ModuleType) -> None:
+    import frontier_markdown
+
+    better = [score + 0.1 for score in DENSE]
+    one = [scores("dense", 1.0, DENSE), scores("market", 0.6, DENSE), scores("market", 0.4, DENSE)]
+    one += [scores("elastic", 0.6, DENSE), scores("fisher", 0.6, [0.9, 0.3, 0.5]), scores("fisher", 0.4, better)]
+    one += [scores("l0", 0.6, [0.7, 0.29, 0.4]), scores("l0-post-hoc", 0.6, better)]
+    two = [scores("dense", 1.0, [50.0] * 3, task="wikitext"), scores("market", 0.6, [60.0] * 3, task="wikitext")]
+    two += [scores("fisher", 0.6, [70.0] * 3, task="wikitext"), scores("taylor", 0.6, [65.0] * 3, task="wikitext")]
+    tables = [pd.concat(one), pd.concat(two)]
+    standing = frontier_markdown.standing_table(tables, "market")
+    assert line(standing, "fisher") == ["0 / 1 / 1", "1 / 0 / 0", "1 / 1 / 1"]
+    assert line(standing, "l0") == ["1 / 0 / 0", "", "1 / 0 / 0"]
+    assert "elastic" not in standing
+    assert "post-hoc" not in standing
+    beside = frontier_markdown.best_beside_ours(tables, [0.6, 0.4])
+    assert line(beside, "stsb: elastic") == ["100.0 ± 0.0", ""]
+    assert [cell.split()[-1] for cell in line(beside, "stsb: best baseline")] == ["(fisher)", "(fisher)"]
+    assert line(beside, "wikitext: best baseline")[0].endswith("(taylor)")  # less perplexity is better
+    assert "wikitext: elastic" not in beside
 
 
 def test_near_the_best_baseline_is_within_a_standard_error_of_the_difference(results: ModuleType) -> None:
