@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_linear_schedule_with_warmup
 
 from walras.llm.distillation import Distillation
@@ -48,6 +49,7 @@ def train_together(
     teacher: Teacher | None = None,
     distillation: Distillation | None = None,
     most_tokens: int = MOST_TOKENS,
+    rates: range | None = None,
 ) -> None:
     """Train all members of a stack in place, each as `fine_tune` would, on batches of its own seed.
 
@@ -67,6 +69,9 @@ def train_together(
     most_tokens
         Of a forward pass, padding and all members and lanes included; a larger batch is taken in parts. Where every
         token has logits, they may be fewer: `MOST_LOGITS`.
+    rates
+        Which steps' learning rates this training has, `range(first, whole)`, if it is a part of one of `whole` steps
+        that is behind its `first` ones; by default it is a whole one, with a warm-up of its own.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def train_together(
         lr=settings.learning_rate,
         fused=stack.model.device.type == "cuda",
     )
-    rates = get_linear_schedule_with_warmup(optimiser, round(settings.warm_up * settings.steps), settings.steps)
+    learning_rates = _learning_rates(optimiser, settings, rates or range(settings.steps))
     batches = aligned_batches(examples.lengths, settings.batch_size, seeds)
     forward = torch.compile(stack.model, dynamic=True) if settings.compiled else stack.model
     trained = [*weights.values(), *shares.parameters()]
@@ -101,7 +106,7 @@ def train_together(
                 (loss * part.shape[1] / numbers.shape[1]).backward()
             _clip_each([parameter for parameter in trained if parameter.grad is not None], stack.size)
             optimiser.step()
-            rates.step()
+            learning_rates.step()
             shares.end_step()
             optimiser.zero_grad()
     stack.model.eval()
@@ -263,6 +268,15 @@ def _attention(stack: ModelStack, longest: int) -> Iterator[None]:
         return
     with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
         yield
+
+
+def _learning_rates(optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps: range) -> LRScheduler:
+    for group in optimiser.param_groups:
+        group["initial_lr"] = group["lr"]  # a schedule that does not begin at its first step asks for it
+    whole = steps.stop
+    return get_linear_schedule_with_warmup(
+        optimiser, round(settings.warm_up * whole), whole, last_epoch=steps.start - 1
+    )
 
 
 def _decay_groups(

@@ -24,6 +24,8 @@ class Design:
         Whether valuations are learned in the search, or stay what they are at first.
     recovers
         Whether the search is followed by recovery; otherwise it takes all steps.
+    restarts
+        Whether the learning rate of the recovery begins anew, with a warm-up, or goes on falling.
     task_weight
         Of the labels, beside the teacher (see `Distillation`).
     """
@@ -32,4 +34,5 @@ class Design:
     economy: EconomyConfig = field(default_factory=EconomyConfig)
     learned: bool = True
     recovers: bool = True
+    restarts: bool = True
     task_weight: float = 1.0

@@ -131,15 +131,16 @@ class Cell:
         self, stack: ModelStack, shares: MarketShares | HardConcreteShares | MovementShares, budgets: Sequence[float]
     ) -> NDArray[np.bool_]:
         """Learn whom each member serves, cut it, and let it recover; give whom it serves, shape (members, n)."""
-        self.fit(stack, shares, self.search_steps)
+        steps = self.comparison(1.0, 0).settings.steps
+        search, recovery = range(self.search_steps), range(self.search_steps, steps)
+        self.fit(stack, shares, len(search), None if self.design.restarts else range(steps))
         allocation = served_by(stack, shares.valuations.detach().cpu().numpy(), budgets)
-        recovery = self.comparison(1.0, 0).settings.steps - self.search_steps
-        if recovery > 0:
-            self.fit(stack, GivenShares(stack, allocation), recovery)
+        if recovery:
+            self.fit(stack, GivenShares(stack, allocation), len(recovery), None if self.design.restarts else recovery)
         return allocation
 
-    def fit(self, stack: ModelStack, shares: Shares, steps: int) -> None:
-        """Train a stack for some steps."""
+    def fit(self, stack: ModelStack, shares: Shares, steps: int, rates: range | None = None) -> None:
+        """Train a stack for some steps, with rates as in `train_together`."""
         train_together(
             stack,
             self.train,
@@ -148,6 +149,7 @@ class Cell:
             shares=shares,
             teacher=self.teacher,
             distillation=self.distillation,
+            rates=rates,
         )
 
 

@@ -92,6 +92,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "distillation-only": Variant("distillation", "the dense model's logits alone", Design(task_weight=0.0)),
         "short-search": Variant("recovery", "30 % of the steps search", search=0.3),
         "long-search": Variant("recovery", "80 % of the steps search", search=0.8),
+        "one-rate": Variant("recovery", "the learning rate goes on falling, not anew", Design(restarts=False)),
         "no-recovery": Variant("recovery", "all steps search", Design(recovers=False)),
     }
 )

@@ -27,6 +27,7 @@ from walras.llm.ensemble import (
     logits_of_members,
     train_together,
 )
+from walras.llm.ensemble.training import _learning_rates
 from walras.llm.errors import UnsupportedModelError
 from walras.llm.tasks import Task, make_roles_task, small_bert
 from walras.llm.training import TrainingSettings, fine_tune, predict
@@ -210,6 +211,24 @@ def test_a_stack_that_is_done_with_frees_its_memory(task: Task) -> None:
     del stack, shares
     gc.collect()
     assert weight() is None
+
+
+def rates_of(steps: range) -> list[float]:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([weight], lr=1.0)
+    rates, found = _learning_rates(optimiser, TrainingSettings(warm_up=0.2), steps), []
+    for _ in steps:
+        found.append(optimiser.param_groups[0]["lr"])
+        weight.grad = torch.ones(1)
+        optimiser.step()
+        rates.step()
+    return found
+
+
+def test_a_part_of_a_training_has_the_rates_of_its_steps() -> None:
+    whole = rates_of(range(10))
+    assert whole[:3] == [0.0, 0.5, 1.0]
+    assert rates_of(range(4, 10)) == whole[4:]
 
 
 def test_what_cannot_be_stacked_is_told(task: Task) -> None:
