@@ -37,7 +37,7 @@ _AS_IT_IS = "as-it-is"
 ALL_VARIANTS = (
     f"{_AS_IT_IS},hot,cold,no-schedule,long-schedule,equal-start,lot-start,cost-blind-start,frozen,slow-valuations,"
     "fast-valuations,narrow-blocks,wide-blocks,sublayers,no-distillation,distillation-only,short-search,long-search,"
-    "no-recovery"
+    "one-rate,no-recovery"
 )
 
 

@@ -216,7 +216,7 @@ def test_a_stack_that_is_done_with_frees_its_memory(task: Task) -> None:
 def rates_of(steps: range) -> list[float]:
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.SGD([weight], lr=1.0)
-    rates, found = _learning_rates(optimiser, TrainingSettings(warm_up=0.2), steps), []
+    rates, found = _learning_rates(optimiser, TrainingSettings(steps=len(steps), warm_up=0.2), steps), []
     for _ in steps:
         found.append(optimiser.param_groups[0]["lr"])
         weight.grad = torch.ones(1)
