@@ -155,6 +155,9 @@ class MarketShares(_Learned):
         By which rules the budget is sold, in place of the gate's own; for one untaxed market under a cap.
     learned
         Whether valuations are trained with the weights, or stay as they are while weights follow the market.
+    whole
+        Whether whole agents are served in the forward pass, with the gradient of the soft market (straight through): no
+        agent is ever half open, but the gradient is that of another allocation.
 
     Attributes
     ----------
@@ -173,6 +176,7 @@ class MarketShares(_Learned):
         *,
         instrument: Instrument | None = None,
         learned: bool = True,
+        whole: bool = False,
     ) -> None:
         super().__init__(stack, valuations)
         self.raw.requires_grad_(learned)
@@ -182,6 +186,7 @@ class MarketShares(_Learned):
         if len(schedules) != stack.size or any(schedule.warm_up > 0.0 for schedule in schedules):
             raise InvalidInputError("schedules must be one for each member, each with warm_up=0.")
         self.schedules = schedules
+        self.whole = whole
         self._levels = self.raw.new_ones((stack.size, 1))
 
     def begin_step(self, step: int, steps: int) -> None:
@@ -194,7 +199,11 @@ class MarketShares(_Learned):
 
     def shares(self) -> Tensor:
         """Clear all markets."""
-        return self._bought(self._levels)
+        bought = self._bought(self._levels)
+        if not self.whole:
+            return bought
+        served = _served(self.gate, self.valuations.detach(), self._levels.flatten()).float()
+        return bought + (served - bought).detach()
 
     def end_step(self) -> None:
         """Do nothing."""
@@ -251,7 +260,7 @@ class ElasticShares(_Learned):
         self._levels = self.raw.new_tensor(levels)
         if progress >= self.schedule.settled:
             valuations = self.valuations.detach().repeat_interleave(levels.shape[1], 0)
-            self._whole = _served(self.gate, valuations, levels.flatten().tolist()).float()
+            self._whole = _served(self.gate, valuations, self._levels.flatten()).float()
 
     def shares(self) -> Tensor:
         """Clear all markets, or serve everyone, or whole agents."""
@@ -283,12 +292,14 @@ def served_by(stack: ModelStack, valuations: NDArray[np.float64], budgets: Seque
     valuations
         Shape (members, n).
     """
-    return _served(stack.economy.gate, _checked(stack, valuations, "valuations"), budgets).cpu().numpy()
+    gate = stack.economy.gate
+    level = gate.costs.new_tensor(budgets)
+    return _served(gate, _checked(stack, valuations, "valuations"), level).cpu().numpy()
 
 
 @torch.no_grad()
-def _served(gate: MarketGate, bids: Tensor, budgets: Sequence[float]) -> Tensor:
-    sale = gate.marketplace(bids, gate.costs, level=gate.costs.new_tensor(budgets), temperature=None)
+def _served(gate: MarketGate, bids: Tensor, level: Tensor) -> Tensor:
+    sale = gate.marketplace(bids, gate.costs, level=level.to(gate.costs.dtype), temperature=None)
     return sale.allocation > 0.5
 
 

@@ -35,7 +35,7 @@ __all__ = ["ALL_VARIANTS", "ablation", "print_effects"]
 
 _AS_IT_IS = "as-it-is"
 ALL_VARIANTS = (
-    f"{_AS_IT_IS},hot,cold,no-schedule,long-schedule,equal-start,lot-start,cost-blind-start,frozen,slow-valuations,"
+    f"{_AS_IT_IS},hot,cold,no-schedule,long-schedule,equal-start,lot-start,cost-blind-start,frozen,whole,slow-valuations,"
     "fast-valuations,narrow-blocks,wide-blocks,sublayers,no-distillation,distillation-only,short-search,long-search,"
     "one-rate,no-recovery"
 )

@@ -22,6 +22,8 @@ class Design:
         Who the agents are and how fast valuations learn; the length at which they are costed is the task's.
     learned
         Whether valuations are learned in the search, or stay what they are at first.
+    whole
+        Whether the search serves whole agents forwards, with the soft market's gradient backwards.
     recovers
         Whether the search is followed by recovery; otherwise it takes all steps.
     restarts
@@ -33,6 +35,7 @@ class Design:
     market: Market = field(default_factory=Market)
     economy: EconomyConfig = field(default_factory=EconomyConfig)
     learned: bool = True
+    whole: bool = False
     recovers: bool = True
     restarts: bool = True
     task_weight: float = 1.0

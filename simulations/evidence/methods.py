@@ -272,7 +272,7 @@ def _searching(
         ]
         schedules = [market.schedule(budget) for budget in budgets]
         first = np.tile(values, (len(cell.config.budgets), 1))
-        return MarketShares(stack, first, schedules, learned=cell.design.learned)
+        return MarketShares(stack, first, schedules, learned=cell.design.learned, whole=cell.design.whole)
     if isinstance(method, Movement):
         return MovementShares(stack, [method.schedule(budget) for budget in budgets])
     return HardConcreteShares(stack, budgets, learning_rate=cell.config.learning_rate, steps=cell.search_steps)

@@ -83,6 +83,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "lot-start": Variant("valuations", "by lot at first", _start("lot")),
         "cost-blind-start": Variant("valuations", "at first by contribution, not per cost", _start("contribution")),
         "frozen": Variant("valuations", "not learned: they stay as they are at first", Design(learned=False)),
+        "whole": Variant("valuations", "whole agents forwards, the soft market backwards", Design(whole=True)),
         "slow-valuations": Variant("valuations", "learned at a quarter of the rate", _gain(0.25)),
         "fast-valuations": Variant("valuations", "learned at four times the rate", _gain(4.0)),
         "narrow-blocks": Variant("granularity", f"blocks of {_WIDTH // 2} neurons, not {_WIDTH}", _blocks(_WIDTH // 2)),

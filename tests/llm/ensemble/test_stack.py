@@ -25,6 +25,7 @@ from walras.llm.ensemble import (
     TensorExamples,
     aligned_batches,
     logits_of_members,
+    served_by,
     train_together,
 )
 from walras.llm.ensemble.training import _learning_rates
@@ -211,6 +212,23 @@ def test_a_stack_that_is_done_with_frees_its_memory(task: Task) -> None:
     del stack, shares
     gc.collect()
     assert weight() is None
+
+
+def test_whole_agents_have_the_gradient_of_the_soft_market() -> None:
+    stack = ModelStack([bert(0), bert(1)])
+    size, agents = stack.size, len(stack.economy.population)
+    valuations = np.random.default_rng(0).standard_normal((size, agents))
+    weights = torch.randn(size, agents, generator=torch.Generator().manual_seed(0))
+    schedules = [AnnealedBudget(budget, warm_up=0.0, reached=0.0) for budget in (0.3, 0.6)]
+    gradients = []
+    for whole in (False, True):
+        shares = MarketShares(stack, valuations, schedules, whole=whole)
+        shares.begin_step(0, 4)
+        found = shares.shares()
+        (found * weights).sum().backward()
+        gradients.append(shares.raw.grad)
+    np.testing.assert_array_equal(found.detach().round(decimals=6), served_by(stack, valuations, [0.3, 0.6]))
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
 def rates_of(steps: range) -> list[float]:

@@ -199,7 +199,7 @@ def test_effects_are_paired_by_seed_and_point_upwards() -> None:
 
 def test_the_command_adds_the_method_as_it_stands_and_resumes(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    changed = "no-schedule,lot-start,frozen,wide-blocks,sublayers,distillation-only,one-rate,no-recovery"
+    changed = "no-schedule,lot-start,frozen,whole,wide-blocks,sublayers,distillation-only,one-rate,no-recovery"
     arguments = ["ablation", "--budgets", "0.4", "--seeds", "2", "--steps", "2", "--batch-size", "8", "--out", str(out)]
     arguments += ["--variants", changed, "--dense-models", str(tmp_path / "dense")]
     result = CliRunner().invoke(app, arguments)
