@@ -62,6 +62,9 @@ def frontier(
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
     search: Search = None,
+    settled: Annotated[
+        float | None, typer.Option(help="Fraction of steps from which elastic training serves whole agents; 1: never.")
+    ] = None,
     limit: Limit = None,
     window: Window = 512,
     stride: Stride = 256,
@@ -109,6 +112,7 @@ def frontier(
         learning_rate=learning_rate,
         batch_size=batch_size,
         search=search,
+        settled=settled,
         steps=steps or (None if epochs else chosen.get("steps")),
         epochs=epochs,
         attention=attention or None,

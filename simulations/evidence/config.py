@@ -58,6 +58,9 @@ class FrontierConfig:
         after the model has been cut. Methods that only rank have all steps for recovery.
     draws
         Budgets that an elastic step draws, beside the whole and the smallest.
+    settled
+        Fraction of its steps, in (0, 1], from which elastic training serves whole agents (see `ElasticBudget`); its
+        warm-up and its cooling take a fifth and four fifths of those before. 1: it never does.
     bf16, compiled
         As in `TrainingSettings`.
     attention
@@ -87,6 +90,7 @@ class FrontierConfig:
     logits_weight: float = 1.0
     search: float = 0.6
     draws: int = 1
+    settled: float = 1.0
     bf16: bool = False
     compiled: bool = False
     attention: bool = False
@@ -116,6 +120,7 @@ class FrontierConfig:
             raise InvalidInputError(f"Give steps or epochs, not both or none; got {self.steps} and {self.epochs}.")
         if not 0.0 < fraction("search", self.search) < 1.0:
             raise InvalidInputError(f"search must lie between 0 and 1, got {self.search}.")
+        positive_number("settled", fraction("settled", self.settled))
 
     def load(self, seed: int, *, task: Task | None = None) -> tuple[PreTrainedModel, Task]:
         """Load the pretrained model with a new head, and the task (or take `task`, loaded before).

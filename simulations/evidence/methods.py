@@ -213,7 +213,14 @@ def _dense(cell: Cell) -> Iterator[Smaller]:
 def _elastic(cell: Cell) -> Iterator[Smaller]:
     config = cell.config
     stack = ModelStack(cell.dense, cell.economy_config)
-    schedule = ElasticBudget(lowest=min(config.budgets), draws=config.draws, seed=cell.seeds[0])
+    schedule = ElasticBudget(
+        lowest=min(config.budgets),
+        warm_up=0.2 * config.settled,
+        cooling=0.8 * config.settled,
+        draws=config.draws,
+        seed=cell.seeds[0],
+        settled=config.settled,
+    )
     shares = ElasticShares(stack, schedule)
     cell.fit(stack, shares, cell.comparison(1.0, 0).settings.steps)
     valuations = shares.valuations.detach().cpu().numpy()

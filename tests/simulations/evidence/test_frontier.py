@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from walras.llm import attach, count_flops
+from walras.llm.ensemble import ElasticShares
 from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
 from walras.market import InvalidInputError
 from walras.market.errors import MarketError
@@ -45,6 +46,15 @@ def test_a_cell_has_a_row_per_budget_and_stays_within_it(method: str) -> None:
     assert (scores["real_flops"] <= scores["padded_flops"]).all()
     assert scores["parameters"].is_monotonic_decreasing
     assert scores["score"].between(0.0, 1.0).all()
+
+
+def test_elastic_training_settles_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    bought, shares = [], ElasticShares.shares
+    monkeypatch.setattr(ElasticShares, "shares", lambda self: bought.append(found := shares(self)) or found)
+    cell("elastic", steps=10, settled=0.5)
+    whole = [bool(((step == 0.0) | (step == 1.0)).all()) for step in bought]
+    assert whole == [True] + [False] * 4 + [True] * 5  # the warm-up serves everyone
+    assert [len(step) for step in bought] == [1] + [3] * 9
 
 
 def test_the_dense_method_is_the_whole_model() -> None:
@@ -151,6 +161,8 @@ def test_a_row_says_what_the_exported_model_is(method: str, small_task: Task, mo
         ({"steps": 0}, "steps"),
         ({"epochs": 2.0}, "steps or epochs"),
         ({"search": 1.0}, "search"),
+        ({"settled": 0.0}, "settled"),
+        ({"settled": 1.5}, "settled"),
     ],
 )
 def test_bad_configurations_are_refused(fields: dict[str, object], named: str) -> None:
