@@ -80,7 +80,7 @@ def test_nats_of_members_are_those_of_each_model_alone(
     alone = [predict(economy.export(budget), task) for economy, budget in zip(economies, (0.4, 0.7), strict=True)]
     for economy in economies:
         economy.detach()
-    monkeypatch.setattr(ensemble_training, "MOST_LOGITS", 3 * 2 * 16 * 257)  # three windows of both in a pass
+    monkeypatch.setattr(ensemble_training, "MOST_LOGITS", 3 * 2 * 16 * 257 // 4)  # three windows of both in a pass
     stack = ModelStack([model, other], EconomyConfig(sequence_length=16))
     rows = []
     stack.model.register_forward_pre_hook(lambda _, __, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True)
