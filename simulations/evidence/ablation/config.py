@@ -15,12 +15,12 @@ __all__ = ["AblationConfig"]
 class AblationConfig(MarketTraining):
     """One variant on one task at all budgets and seeds; plain values, as scenarios hold them.
 
+    Fields that are not below are as in `FrontierConfig`; budgets are below 1.
+
     Parameters
     ----------
     variant
         One of `VARIANTS`.
-    others
-        As in `MarketTraining`.
     """
 
     variant: str = AS_IT_IS

@@ -16,6 +16,8 @@ __all__ = ["MechanismsConfig"]
 class MechanismsConfig(MarketTraining):
     """One mechanism on one task at all budgets and seeds; plain values, as scenarios hold them.
 
+    Fields that are not below are as in `FrontierConfig`; budgets are below 1.
+
     Parameters
     ----------
     mechanism
@@ -29,8 +31,6 @@ class MechanismsConfig(MarketTraining):
         compute is worth in the mean.
     periods
         Of the isolated economy, 1 or more: calibration examples are dealt to so many markets.
-    others
-        As in `MarketTraining`.
     """
 
     mechanism: str = "cap"
