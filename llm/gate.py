@@ -1,7 +1,6 @@
 """The market inside the model: learned valuations in, one gate per agent out, cleared once per forward pass."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from walras.llm.config import EconomyConfig
 from walras.llm.incentives import GroupTax, group_of_agents
 from walras.llm.limits import ResourceLimits
 from walras.llm.marketplace import Marketplace, Sale, scale_of
+from walras.llm.outcome import Outcome
 from walras.llm.population import Population
 from walras.llm.spread import Spread
 from walras.llm.wealth import Purse, mean_of_processes
@@ -24,29 +24,6 @@ from walras.market.operators.capacity import transforms_are_active
 from walras.market.operators.solve import LINEAR, LOGIT
 
 __all__ = ["MarketGate"]
-
-
-@dataclass
-class Outcome:
-    """What a forward pass leaves until the next; beside the module, which looks twice at every tensor it is given.
-
-    Attributes
-    ----------
-    supply, open
-        Tensors whose gradients are the derivatives in budgets, and in the shares of a pass in mode `"open"`.
-    factors
-        Of each site's features.
-    weights
-        Of each site's projection, with its gates; None where features are scaled instead.
-    """
-
-    clearing: OperatorClearing | None = None
-    prices: Tensor | None = None
-    levy: Tensor | None = None
-    supply: Tensor | None = None
-    open: Tensor | None = None
-    factors: Sequence[Tensor] | None = None
-    weights: Sequence[Tensor] | None = None
 
 
 class MarketGate(nn.Module):
