@@ -74,6 +74,7 @@ def ablation(
     from rich.console import Console
 
     from walras.simulations.commands.simulate import run_and_show
+    from walras.simulations.evidence.ablation import effects_markdown
 
     config = training_config(
         task=task,
@@ -98,8 +99,6 @@ def ablation(
     scenario = _scenario(config, tuple(dict.fromkeys([_AS_IT_IS, *named])), seed)
     console = Console(stderr=as_json)
     agree, run = run_and_show(scenario, out, executor, jobs, quiet=quiet, as_json=as_json)
-    from walras.simulations.evidence.ablation import effects_markdown
-
     scores = run.tables["scores"]
     table = run.folder.write_text("effects.md", effects_markdown(scores))
     if not (quiet or as_json):

@@ -9,11 +9,13 @@ from walras.simulations.evidence.config import FrontierConfig
 from walras.simulations.evidence.experiment import EXPERIMENT
 from walras.simulations.evidence.methods import METHODS
 from walras.simulations.evidence.table import frontier_summary, leads
+from walras.simulations.evidence.task_training import TaskTraining
 
 __all__ = [
     "EXPERIMENT",
     "METHODS",
     "FrontierConfig",
+    "TaskTraining",
     "attention_differences",
     "attention_verdict",
     "attention_verdicts",

@@ -11,7 +11,8 @@ from walras.llm.tasks import Task
 from walras.llm.training import TrainingSettings
 from walras.market.errors import InvalidInputError
 from walras.market.validation import fraction, nonnegative_number, positive_number, whole_number
-from walras.simulations.models import EMBEDDED_TASK, load_model_and_task
+from walras.simulations.evidence.task_training import TaskTraining
+from walras.simulations.models import load_model_and_task
 
 __all__ = ["BUDGETS", "OURS", "FrontierConfig"]
 
@@ -21,81 +22,39 @@ BUDGETS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.25, 0.15, 0.1)
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class FrontierConfig:
+class FrontierConfig(TaskTraining):
     """One method on one task at all budgets and seeds; plain values, as scenarios hold them.
 
     All seeds and budgets of a method are trained side by side, a stack (`walras.llm.ensemble`). Every method begins
     with the same dense models, one a seed, fine-tuned for `steps`, and has as many steps of its own, with the same
-    data, settings and teacher (the dense model).
+    data, settings and teacher (the dense model). Fields that are not below are those of `TaskTraining`.
 
     Parameters
     ----------
-    task
-        "roles" (embedded), or a key of `walras.llm.tasks.GLUE` or, for causal language models, of
-        `walras.llm.tasks.WIKITEXT`.
-    model, data_dir, limit
-        As in `load_model_and_task`; "" and 0 stand for none.
-    window, stride, train_tokens
-        Of WikiText, as in `load_wikitext`; 0 reads all text to train on.
     method
         One of `METHODS`.
     budgets
         Fractions of the agents' FLOPs, each in (0, 1], all different.
     baseline_budgets
         Those of every method but `OURS`; by default the same.
-    seeds
-        Replications: of new heads, batches and draws.
-    steps
-        Optimiser steps of the dense model, and again of each method; or 0, and then their length is `epochs`.
-    epochs
-        Passes over the data, if `steps` is 0.
-    learning_rate, batch_size
-        Of the weights, for every training.
-    logits_weight
-        Of distillation from the dense model (see `Distillation`).
-    search
-        Fraction of its steps, in (0, 1), in which a method that learns whom to serve does so; the rest is recovery,
-        after the model has been cut. Methods that only rank have all steps for recovery.
     draws
         Budgets that an elastic step draws, beside the whole and the smallest.
     settled
         Fraction of its steps, in (0, 1], from which elastic training serves whole agents (see `ElasticBudget`); its
         warm-up and its cooling take a fifth and four fifths of those before. 1: it never does.
-    bf16, compiled
-        As in `TrainingSettings`.
     attention
         Whether the attention of every model is measured too (`walras.llm.analysis.attention_measures`).
     attention_sentences
         Evaluation examples on which it is, drawn by seed, the same for all methods and budgets.
-    dense_models
-        Folder in which dense models are kept, so that all methods of a seed begin with one, and the tokens of WikiText;
-        "" makes them in each cell.
     """
 
-    task: str = EMBEDDED_TASK
-    model: str = ""
-    data_dir: str = ""
-    limit: int = 0
-    window: int = 512
-    stride: int = 256
-    train_tokens: int = 4_000_000
     method: str = "elastic"
     budgets: tuple[float, ...] = BUDGETS
     baseline_budgets: tuple[float, ...] = ()
-    seeds: int = 3
-    steps: int = 300
-    epochs: float = 0.0
-    learning_rate: float = 1e-3
-    batch_size: int = 64
-    logits_weight: float = 1.0
-    search: float = 0.6
     draws: int = 1
     settled: float = 1.0
-    bf16: bool = False
-    compiled: bool = False
     attention: bool = False
     attention_sentences: int = 200
-    dense_models: str = ""
 
     def __post_init__(self) -> None:
         from walras.simulations.evidence.methods import METHODS  # they take a configuration

@@ -26,7 +26,7 @@ from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "Whole", "run_frontier_cell"]
+__all__ = ["EXPERIMENT", "DenseReference", "run_frontier_cell"]
 
 
 def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
@@ -49,16 +49,16 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(config, seeds)
     cell = Cell(config, task, seeds, dense)
-    whole = Whole(cell)
+    reference = DenseReference(cell)
     rows: dict[str, list[dict[str, object]]] = {"scores": [], **({"attention": []} if config.attention else {})}
     for smaller in smaller_models(cell):
-        rows["scores"].append(whole.row(smaller))
+        rows["scores"].append(reference.row(smaller))
         if config.attention:
             rows["attention"].append(attention_row(cell, smaller))
     return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
 
 
-class Whole:
+class DenseReference:
     """The dense models of a cell, with which smaller ones are compared."""
 
     def __init__(self, cell: Cell) -> None:

@@ -75,8 +75,9 @@ def _lines(axis: Axes, rows: pd.DataFrame, metric: str) -> float:
 
 
 def _range(means: Sequence[float], *, ratios: bool) -> tuple[float, float]:
-    """Give the range of means with some room around it; intervals may be far longer."""
-    values = np.log(means) if ratios else np.array(means)
+    """Give the range of finite means with some room around it; intervals may be far longer."""
+    finite = [mean for mean in means if np.isfinite(mean)]
+    values = np.log(finite) if ratios else np.array(finite)
     room = 0.08 * (values.max() - values.min()) + 1e-3
     lowest, highest = values.min() - room, values.max() + room
     return (float(np.exp(lowest)), float(np.exp(highest))) if ratios else (float(lowest), float(highest))

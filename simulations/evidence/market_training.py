@@ -4,41 +4,22 @@ from dataclasses import dataclass, fields
 
 from walras.market.errors import InvalidInputError
 from walras.simulations.evidence.config import FrontierConfig
-from walras.simulations.models import EMBEDDED_TASK
+from walras.simulations.evidence.task_training import TaskTraining
 
 __all__ = ["MarketTraining"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarketTraining:
-    """One task at all budgets and seeds; plain values, as scenarios hold them.
+class MarketTraining(TaskTraining):
+    """The method `market` on one task at all budgets and seeds.
 
     Parameters
     ----------
-    task, model, data_dir, limit, window, stride, train_tokens, budgets, seeds, steps, epochs, learning_rate
-        As in `FrontierConfig`; budgets below 1.
-    batch_size, logits_weight, search, bf16, compiled, dense_models
-        As in `FrontierConfig`: those of the method as it stands.
+    budgets
+        Fractions of the agents' FLOPs, each in (0, 1), all different.
     """
 
-    task: str = EMBEDDED_TASK
-    model: str = ""
-    data_dir: str = ""
-    limit: int = 0
-    window: int = 512
-    stride: int = 256
-    train_tokens: int = 4_000_000
     budgets: tuple[float, ...] = (0.6, 0.4, 0.25)
-    seeds: int = 3
-    steps: int = 300
-    epochs: float = 0.0
-    learning_rate: float = 1e-3
-    batch_size: int = 64
-    logits_weight: float = 1.0
-    search: float = 0.6
-    bf16: bool = False
-    compiled: bool = False
-    dense_models: str = ""
 
     def __post_init__(self) -> None:
         if any(budget >= 1.0 for budget in self.budgets):

@@ -15,7 +15,7 @@ __all__ = ["AblationConfig"]
 class AblationConfig(MarketTraining):
     """One variant on one task at all budgets and seeds; plain values, as scenarios hold them.
 
-    Fields that are not below are as in `FrontierConfig`; budgets are below 1.
+    Fields that are not below are those of `TaskTraining`; `budgets` are below 1.
 
     Parameters
     ----------

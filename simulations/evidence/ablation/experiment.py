@@ -11,7 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 from walras.simulations.evidence.ablation.config import AblationConfig
 from walras.simulations.evidence.ablation.variants import VARIANTS
 from walras.simulations.evidence.dense import dense_models
-from walras.simulations.evidence.experiment import Whole
+from walras.simulations.evidence.experiment import DenseReference
 from walras.simulations.evidence.methods import Cell, smaller_models
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 
@@ -36,8 +36,8 @@ def run_ablation_cell(config: AblationConfig, rng: Generator) -> Tables:
     seeds = tuple(int(seed) for seed in rng.integers(2**31, size=config.seeds))
     dense, task = dense_models(frontier, seeds)  # before anything is changed: all variants begin with the same
     cell = Cell(variant.config(frontier), task, seeds, dense, variant.design)
-    whole = Whole(cell)
-    rows = pd.DataFrame([whole.row(smaller) for smaller in smaller_models(cell)])
+    reference = DenseReference(cell)
+    rows = pd.DataFrame([reference.row(smaller) for smaller in smaller_models(cell)])
     rows.insert(0, "variant", config.variant)
     return {"scores": rows.drop(columns="method")}
 

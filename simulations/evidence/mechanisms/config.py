@@ -16,7 +16,7 @@ __all__ = ["MechanismsConfig"]
 class MechanismsConfig(MarketTraining):
     """One mechanism on one task at all budgets and seeds; plain values, as scenarios hold them.
 
-    Fields that are not below are as in `FrontierConfig`; budgets are below 1.
+    Fields that are not below are those of `TaskTraining`; `budgets` are below 1.
 
     Parameters
     ----------
