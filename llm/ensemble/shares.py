@@ -19,7 +19,7 @@ from walras.llm.marketplace import Sale
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.market import InvalidInputError
 
-__all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares", "served_by"]
+__all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares", "Valued", "served_by"]
 
 
 class Shares(Protocol):
@@ -162,8 +162,8 @@ class MarketShares(_Learned):
     Attributes
     ----------
     sale
-        The last forward pass's shares (members, n), prices (members, markets) and units sold (members,), detached; None
-        before one.
+        Of the last forward pass's soft markets: shares (members, n), prices (members, markets) and units sold
+        (members,), detached; None before one.
     """
 
     lanes = 1
@@ -243,6 +243,7 @@ class ElasticShares(_Learned):
     def begin_step(self, step: int, steps: int) -> None:
         """Serve everyone in the warm-up; then draw budgets, and at first set the valuations."""
         progress = step / steps
+        self._whole = None
         if progress < self.schedule.warm_up:
             self._open = torch.ones_like(self.raw).requires_grad_()
             return
@@ -291,6 +292,8 @@ def served_by(stack: ModelStack, valuations: NDArray[np.float64], budgets: Seque
     ----------
     valuations
         Shape (members, n).
+    budgets
+        Fractions of the agents' FLOPs, one for each member.
     """
     gate = stack.economy.gate
     level = gate.costs.new_tensor(budgets)

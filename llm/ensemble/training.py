@@ -76,11 +76,14 @@ def train_together(
     Raises
     ------
     InvalidInputError
-        Seeds that do not divide the members; settings that a stack does not have.
+        Seeds that do not divide the members; settings that a stack does not have; rates of fewer steps.
     """
     distillation = distillation or Distillation()
     if not seeds or stack.size % len(seeds):
         raise InvalidInputError(f"{len(seeds)} seeds do not divide {stack.size} members into equal groups.")
+    rates = rates or range(settings.steps)
+    if len(rates) < settings.steps:
+        raise InvalidInputError(f"rates must be those of {settings.steps} steps or more, got {rates}: {len(rates)}.")
     if distillation.needs_layers or settings.accumulation != 1:
         raise InvalidInputError("A stack learns from a teacher's logits alone, without accumulation of batches.")
     if examples.columns["labels"].ndim > 1:
@@ -92,7 +95,7 @@ def train_together(
         lr=settings.learning_rate,
         fused=stack.model.device.type == "cuda",
     )
-    learning_rates = _learning_rates(optimiser, settings, rates or range(settings.steps))
+    learning_rates = _learning_rates(optimiser, settings, rates)
     batches = aligned_batches(examples.lengths, settings.batch_size, seeds)
     forward = torch.compile(stack.model, dynamic=True) if settings.compiled else stack.model
     trained = [*weights.values(), *shares.parameters()]

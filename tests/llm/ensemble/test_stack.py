@@ -228,7 +228,20 @@ def test_whole_agents_have_the_gradient_of_the_soft_market() -> None:
         (found * weights).sum().backward()
         gradients.append(shares.raw.grad)
     np.testing.assert_array_equal(found.detach().round(decimals=6), served_by(stack, valuations, [0.3, 0.6]))
+    assert (gradients[0] != 0.0).any()
     torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_settled_shares_begin_their_next_training_afresh() -> None:
+    stack = ModelStack([bert(0)])
+    valuations = np.random.default_rng(0).standard_normal((1, len(stack.economy.population)))
+    shares = ElasticShares(stack, ElasticBudget(lowest=0.3, warm_up=0.0, cooling=0.4, settled=0.5), valuations)
+    half_open = []
+    for step in (0, 3, 0):
+        shares.begin_step(step, 4)
+        found = shares.shares().detach()
+        half_open.append(bool(((found > 0.01) & (found < 0.99)).any()))
+    assert half_open == [True, False, True]
 
 
 def rates_of(steps: range) -> list[float]:
@@ -265,6 +278,8 @@ def test_what_cannot_be_stacked_is_told(task: Task) -> None:
     examples = TensorExamples(task.train, task.collate)
     with pytest.raises(InvalidInputError, match="3 seeds do not divide 2 members"):
         train_together(stack, examples, TrainingSettings(steps=1), seeds=[0, 1, 2], shares=served)
+    with pytest.raises(InvalidInputError, match="of 4 steps or more"):
+        train_together(stack, examples, TrainingSettings(steps=4), seeds=[0], shares=served, rates=range(4, 7))
     with pytest.raises(InvalidInputError, match="logits alone"):
         train_together(
             stack,
