@@ -227,7 +227,9 @@ def _kept(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kept_cell(row: pd.Series, *, lower: bool) -> str:
-    digits = max(3 - int(np.log10(row["kept"])), 0) if lower else 1  # a cut without training may cost thousandfold
+    digits = 1
+    if lower:  # a cut without training may cost thousandfold, or more than a float holds
+        digits = max(3 - int(np.log10(row["kept"])), 0) if np.isfinite(row["kept"]) else 0
     return _interval(row["kept"], row["half_width"], digits)
 
 
@@ -236,7 +238,7 @@ def _standing(counts: pd.Series | None) -> str:
 
 
 def _summarised(grouped: "pd.api.typing.SeriesGroupBy", name: str) -> pd.DataFrame:
-    half_width = half_width_95(grouped).where(grouped.count() > 1)
+    half_width = half_width_95(grouped).where((grouped.count() > 1) & np.isfinite(grouped.mean()))
     return pd.DataFrame({name: grouped.mean(), "half_width": half_width}).reset_index()
 
 

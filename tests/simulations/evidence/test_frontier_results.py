@@ -128,6 +128,15 @@ def test_perplexities_are_told_as_ratios_and_bits(results: ModuleType) -> None:
     assert line(results.leads_table(rows, "market"), "taylor") == ["**+0.200** ± 0.000"]  # a factor of 2 is 1 bit
 
 
+def test_a_perplexity_beyond_any_float_is_told_and_left_out_of_the_figure(results: ModuleType) -> None:
+    lost = scores("random-post-hoc", 0.1, [np.inf, 1e9, 2e9], task="wikitext").assign(bits_per_byte=300.0)
+    rows = pd.concat([scores("dense", 1.0, [50.0, 60.0, 55.0], task="wikitext"), lost])
+    assert line(results.kept_table(rows), "random-post-hoc") == ["", "inf"]
+    figure = frontier_figures({"scores": rows})["frontier"]
+    assert np.isfinite(figure.axes[0].get_ylim()).all()
+    figure.canvas.draw()
+
+
 def test_perplexities_that_are_far_apart_can_be_drawn() -> None:
     rows = pd.concat(
         [
