@@ -61,13 +61,14 @@ class Comparison:
     def __post_init__(self) -> None:
         if checked_budget(self.budget) == 0.0:
             raise InvalidInputError("Comparison.budget must be above 0, got 0.")
-        if not 0.0 < finite_number("Comparison.search", self.search) < 1.0:
-            raise InvalidInputError(f"Comparison.search is a fraction in (0, 1), got {self.search}.")
+        if not 0.0 < finite_number("Comparison.search", self.search) <= 1.0:
+            raise InvalidInputError(f"Comparison.search is a fraction in (0, 1], got {self.search}.")
 
     @property
     def search_steps(self) -> int:
-        """Steps of the search, at least one, and at most all but one."""
-        return min(max(round(self.search * self.settings.steps), 1), max(self.settings.steps - 1, 1))
+        """Steps of the search, at least one; at most all but one, if not all are wanted."""
+        most = self.settings.steps - (1 if self.search < 1.0 else 0)
+        return min(max(round(self.search * self.settings.steps), 1), max(most, 1))
 
     def search_settings(self) -> TrainingSettings:
         """Settings of the search."""

@@ -105,13 +105,21 @@ class Valued:
 
 
 class _Learned(Valued):
-    """Valuations of all members (money per unit), and the market in which they are bid."""
+    """Valuations of all members (money per unit), and the market in which they are bid.
 
-    def __init__(self, stack: ModelStack, valuations: NDArray[np.float64]) -> None:
+    Parameters
+    ----------
+    whole
+        Whether whole agents are served in the forward pass, with the gradient of the soft market (straight through): no
+        agent is ever half open, but the gradient is that of another allocation.
+    """
+
+    def __init__(self, stack: ModelStack, valuations: NDArray[np.float64], *, whole: bool) -> None:
         self.gate = stack.economy.gate
         if self.gate.bidder is not None or self.gate.limits is not None or self.gate.purse is not None:
             raise InvalidInputError("A stack's markets have one resource, valuations that are learned, and no wealth.")
         super().__init__(_checked(stack, valuations, "valuations"), self.gate.valuation_gain)
+        self.whole = whole
         self.temperature = 1.0
         self.instrument: Instrument | None = None
         self.sale: Sale | None = None
@@ -123,7 +131,7 @@ class _Learned(Valued):
     _levy: Tensor | None = None
 
     def _bought(self, levels: Tensor) -> Tensor:
-        """Shares of soft markets, shape (members * lanes, n), at budgets of shape (members, lanes)."""
+        """Shares bought in soft markets, shape (members * lanes, n), at budgets of shape (members, lanes)."""
         members, lanes = levels.shape
         bids = self.valuations.unsqueeze(1).expand(-1, lanes, -1).reshape(members * lanes, -1)
         temperature = bids.new_tensor(self.temperature)
@@ -131,7 +139,10 @@ class _Learned(Valued):
         if owed is not None:
             self._levy = owed.view(members, lanes).mean(1)
         self.sale = Sale(*(part.detach() for part in sale))
-        return sale.allocation
+        if not self.whole:
+            return sale.allocation
+        served = _served(self.gate, bids.detach(), levels.flatten()).float()
+        return sale.allocation + (served - sale.allocation).detach()
 
     def _sold(self, bids: Tensor, level: Tensor, temperature: Tensor) -> tuple[Sale, Tensor | None]:
         if self.instrument is not None:
@@ -156,8 +167,7 @@ class MarketShares(_Learned):
     learned
         Whether valuations are trained with the weights, or stay as they are while weights follow the market.
     whole
-        Whether whole agents are served in the forward pass, with the gradient of the soft market (straight through): no
-        agent is ever half open, but the gradient is that of another allocation.
+        Whether whole agents are served in the forward pass, with the gradient of the soft market.
 
     Attributes
     ----------
@@ -178,7 +188,7 @@ class MarketShares(_Learned):
         learned: bool = True,
         whole: bool = False,
     ) -> None:
-        super().__init__(stack, valuations)
+        super().__init__(stack, valuations, whole=whole)
         self.raw.requires_grad_(learned)
         if instrument is not None and (self.gate.is_priced or not self.gate.marketplace.is_one):
             raise InvalidInputError("An instrument needs one untaxed market of all agents under a FixedSupply.")
@@ -186,7 +196,6 @@ class MarketShares(_Learned):
         if len(schedules) != stack.size or any(schedule.warm_up > 0.0 for schedule in schedules):
             raise InvalidInputError("schedules must be one for each member, each with warm_up=0.")
         self.schedules = schedules
-        self.whole = whole
         self._levels = self.raw.new_ones((stack.size, 1))
 
     def begin_step(self, step: int, steps: int) -> None:
@@ -199,11 +208,7 @@ class MarketShares(_Learned):
 
     def shares(self) -> Tensor:
         """Clear all markets."""
-        bought = self._bought(self._levels)
-        if not self.whole:
-            return bought
-        served = _served(self.gate, self.valuations.detach(), self._levels.flatten()).float()
-        return bought + (served - bought).detach()
+        return self._bought(self._levels)
 
     def end_step(self) -> None:
         """Do nothing."""
@@ -222,18 +227,25 @@ class ElasticShares(_Learned):
         Of all members; each draws budgets of its own.
     valuations
         To begin with, shape (members, n), where the schedule has no warm-up; by default 0.
+    whole
+        Whether whole agents are served in every forward pass, with the gradient of the soft market until it is settled.
     """
 
     def __init__(
-        self, stack: ModelStack, schedule: ElasticBudget, valuations: NDArray[np.float64] | None = None
+        self,
+        stack: ModelStack,
+        schedule: ElasticBudget,
+        valuations: NDArray[np.float64] | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         agents = len(stack.economy.population)
-        super().__init__(stack, np.zeros((stack.size, agents)) if valuations is None else valuations)
+        super().__init__(stack, np.zeros((stack.size, agents)) if valuations is None else valuations, whole=whole)
         self.schedule = schedule
         self._levels = self.raw.new_ones((stack.size, 1))
         self._open: Tensor | None = None
         self._contributions: Tensor | None = None
-        self._whole: Tensor | None = None
+        self._settled: Tensor | None = None
 
     @property
     def lanes(self) -> int:
@@ -243,7 +255,7 @@ class ElasticShares(_Learned):
     def begin_step(self, step: int, steps: int) -> None:
         """Serve everyone in the warm-up; then draw budgets, and at first set the valuations."""
         progress = step / steps
-        self._whole = None
+        self._settled = None
         if progress < self.schedule.warm_up:
             self._open = torch.ones_like(self.raw).requires_grad_()
             return
@@ -261,12 +273,12 @@ class ElasticShares(_Learned):
         self._levels = self.raw.new_tensor(levels)
         if progress >= self.schedule.settled:
             valuations = self.valuations.detach().repeat_interleave(levels.shape[1], 0)
-            self._whole = _served(self.gate, valuations, self._levels.flatten()).float()
+            self._settled = _served(self.gate, valuations, self._levels.flatten()).float()
 
     def shares(self) -> Tensor:
         """Clear all markets, or serve everyone, or whole agents."""
-        if self._whole is not None:
-            return self._whole
+        if self._settled is not None:
+            return self._settled
         # As in the gate: valuations have a gradient of 0 in the warm-up, which the optimiser counts as steps.
         return self._bought(self._levels) if self._open is None else self._open + 0.0 * self.raw
 

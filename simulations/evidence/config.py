@@ -14,9 +14,10 @@ from walras.market.validation import fraction, nonnegative_number, positive_numb
 from walras.simulations.evidence.task_training import TaskTraining
 from walras.simulations.models import load_model_and_task
 
-__all__ = ["BUDGETS", "OURS", "FrontierConfig"]
+__all__ = ["BUDGETS", "OURS", "WHOLE", "FrontierConfig"]
 
-OURS = ("elastic", "market")
+WHOLE = "-whole"
+OURS = ("elastic", "market", f"elastic{WHOLE}", f"market{WHOLE}")
 BUDGETS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.25, 0.15, 0.1)
 
 
@@ -77,8 +78,7 @@ class FrontierConfig(TaskTraining):
         nonnegative_number("epochs", self.epochs)
         if (self.steps == 0) == (self.epochs == 0.0):
             raise InvalidInputError(f"Give steps or epochs, not both or none; got {self.steps} and {self.epochs}.")
-        if not 0.0 < fraction("search", self.search) < 1.0:
-            raise InvalidInputError(f"search must lie between 0 and 1, got {self.search}.")
+        positive_number("search", fraction("search", self.search))
         positive_number("settled", fraction("settled", self.settled))
 
     def load(self, seed: int, *, task: Task | None = None) -> tuple[PreTrainedModel, Task]:

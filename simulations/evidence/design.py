@@ -24,8 +24,6 @@ class Design:
         Whether valuations are learned in the search, or stay what they are at first.
     whole
         Whether the search serves whole agents forwards, with the soft market's gradient backwards.
-    recovers
-        Whether the search is followed by recovery; otherwise it takes all steps.
     restarts
         Whether the learning rate of the recovery begins anew, with a warm-up, or goes on falling.
     task_weight
@@ -36,6 +34,5 @@ class Design:
     economy: EconomyConfig = field(default_factory=EconomyConfig)
     learned: bool = True
     whole: bool = False
-    recovers: bool = True
     restarts: bool = True
     task_weight: float = 1.0

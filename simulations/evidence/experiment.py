@@ -55,7 +55,8 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         rows["scores"].append(reference.row(smaller))
         if config.attention:
             rows["attention"].append(attention_row(cell, smaller))
-    return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
+    tables = {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
+    return {**tables, "scores": tables["scores"].astype({"by_layer": "string"})}  # a method may have none
 
 
 class DenseReference:

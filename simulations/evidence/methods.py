@@ -35,18 +35,22 @@ from walras.llm.ensemble import (
 )
 from walras.llm.ensemble.training import Teacher, positions_of
 from walras.llm.tasks import Task
-from walras.simulations.evidence.config import FrontierConfig
+from walras.simulations.evidence.config import WHOLE, FrontierConfig
 from walras.simulations.evidence.design import Design
 
 __all__ = ["DENSE", "ELASTIC", "METHODS", "POST_HOC", "Cell", "Smaller", "smaller_models"]
 
-DENSE, ELASTIC, POST_HOC = "dense", "elastic", "-post-hoc"
+DENSE, ELASTIC, MARKET, POST_HOC = "dense", "elastic", "market", "-post-hoc"
 
 CALIBRATION_TOKENS = 2**15  # 256 examples of 128
 
 _RANKINGS = tuple(name for name, method in ONE_BUDGET.items() if not method.searches)
 
-METHODS: tuple[str, ...] = (DENSE, ELASTIC, *ONE_BUDGET, *(f"{name}{POST_HOC}" for name in _RANKINGS))
+METHODS: tuple[str, ...] = (
+    *(DENSE, ELASTIC, *ONE_BUDGET),
+    *(f"{ELASTIC}{WHOLE}", f"{MARKET}{WHOLE}"),
+    *(f"{name}{POST_HOC}" for name in _RANKINGS),
+)
 
 
 @final
@@ -83,8 +87,12 @@ class Cell:
     @property
     def search_steps(self) -> int:
         """Steps of the search: all of them, where nothing is left for recovery."""
-        comparison = self.comparison(1.0, 0)
-        return comparison.search_steps if self.design.recovers else comparison.settings.steps
+        return self.comparison(1.0, 0).search_steps
+
+    @property
+    def serves_whole(self) -> bool:
+        """Whether our method serves whole agents while it learns, with the gradient of the soft market."""
+        return self.design.whole or self.config.method.endswith(WHOLE)
 
     @cached_property
     def train(self) -> TensorExamples:
@@ -188,9 +196,10 @@ def smaller_models(cell: Cell) -> Iterator[Smaller]:
 
     `dense` is trained for as many steps more as the others, and has the budget 1. `elastic` is one training under the
     market, with several budgets a step, that serves every budget. All others are methods of `walras.llm.baselines`, a
-    training for each budget; with `-post-hoc` a ranking is not followed by recovery.
+    training for each budget; with `-post-hoc` a ranking is not followed by recovery. Our methods with `-whole` serve
+    whole agents while they learn, with the gradient of the soft market (straight through).
     """
-    name = cell.config.method
+    name = cell.config.method.removesuffix(WHOLE)
     if name == DENSE:
         return _dense(cell)
     if name == ELASTIC:
@@ -221,7 +230,7 @@ def _elastic(cell: Cell) -> Iterator[Smaller]:
         seed=cell.seeds[0],
         settled=config.settled,
     )
-    shares = ElasticShares(stack, schedule)
+    shares = ElasticShares(stack, schedule, whole=cell.serves_whole)
     cell.fit(stack, shares, cell.comparison(1.0, 0).settings.steps)
     valuations = shares.valuations.detach().cpu().numpy()
     for budget in config.budgets:
@@ -270,7 +279,7 @@ def _searched(cell: Cell) -> Iterator[Smaller]:
 def _searching(
     cell: Cell, stack: ModelStack, budgets: Sequence[float]
 ) -> MarketShares | HardConcreteShares | MovementShares:
-    method = ONE_BUDGET[cell.config.method]
+    method = ONE_BUDGET[cell.config.method.removesuffix(WHOLE)]
     if isinstance(method, Market):
         market = cell.design.market
         values = [
@@ -279,7 +288,7 @@ def _searching(
         ]
         schedules = [market.schedule(budget) for budget in budgets]
         first = np.tile(values, (len(cell.config.budgets), 1))
-        return MarketShares(stack, first, schedules, learned=cell.design.learned, whole=cell.design.whole)
+        return MarketShares(stack, first, schedules, learned=cell.design.learned, whole=cell.serves_whole)
     if isinstance(method, Movement):
         return MovementShares(stack, [method.schedule(budget) for budget in budgets])
     return HardConcreteShares(stack, budgets, learning_rate=cell.config.learning_rate, steps=cell.search_steps)

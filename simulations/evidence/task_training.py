@@ -31,8 +31,8 @@ class TaskTraining:
     logits_weight
         Of distillation from the dense model (see `Distillation`).
     search
-        Fraction of its steps, in (0, 1), in which a method that learns whom to serve does so; the rest is recovery,
-        after the model has been cut. Methods that only rank have all steps for recovery.
+        Fraction of its steps, in (0, 1], in which a method that learns whom to serve does so; the rest is recovery,
+        after the model has been cut; 1 leaves none. Methods that only rank have all steps for recovery.
     bf16, compiled
         As in `TrainingSettings`.
     dense_models

@@ -32,7 +32,7 @@ class Variant:
     design
         How the method is then made.
     search
-        Fraction of the steps that the search then has, in (0, 1); None for the configuration's.
+        Fraction of the steps that the search then has, in (0, 1]; None for the configuration's.
     distils
         Whether the dense model's logits are learned from, with the configuration's weight.
     """
@@ -94,6 +94,6 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "short-search": Variant("recovery", "30 % of the steps search", search=0.3),
         "long-search": Variant("recovery", "80 % of the steps search", search=0.8),
         "one-rate": Variant("recovery", "the learning rate goes on falling, not anew", Design(restarts=False)),
-        "no-recovery": Variant("recovery", "all steps search", Design(recovers=False)),
+        "no-recovery": Variant("recovery", "all steps search", search=1.0),
     }
 )

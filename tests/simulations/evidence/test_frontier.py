@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from walras.llm import attach, count_flops
-from walras.llm.ensemble import ElasticShares
+from walras.llm.ensemble import ElasticShares, MarketShares
 from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
 from walras.market import InvalidInputError
 from walras.market.errors import MarketError
@@ -55,6 +55,31 @@ def test_elastic_training_settles_where_it_is_told_to(monkeypatch: pytest.Monkey
     whole = [bool(((step == 0.0) | (step == 1.0)).all()) for step in bought]
     assert whole == [True] + [False] * 4 + [True] * 5  # the warm-up serves everyone
     assert [len(step) for step in bought] == [1] + [3] * 9
+
+
+@pytest.mark.parametrize("method", ["elastic-whole", "market-whole"])
+def test_whole_agents_are_served_while_valuations_learn(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    served, values = [], []
+    for shares in (ElasticShares, MarketShares):
+
+        def noted(self, original=shares.shares):
+            found = original(self)
+            served.append(bool(((found == 0.0) | (found == 1.0)).all()))
+            values.append(self.valuations.detach().clone())
+            return found
+
+        monkeypatch.setattr(shares, "shares", noted)
+    cell(method, budgets=(0.4,), steps=6, search=1.0)
+    assert served == [True] * 6
+    assert not values[-2].equal(values[-1])
+
+
+def test_a_table_of_a_model_without_agents_can_be_kept() -> None:
+    from pyarrow import Table, types
+
+    column = Table.from_pandas(cell("small_dense")).column("by_layer")
+    assert column.null_count == len(column)
+    assert not types.is_null(column.type)
 
 
 def test_the_dense_method_is_the_whole_model() -> None:
