@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--budgets", default="0.6,0.4,0.25,0.15", help="budgets of the second table")
     options = parser.parse_args()
     tables = [pd.read_csv(folder / "rows.csv") for folder in options.folders]
-    for ours in OURS:
+    methods = {method for table in tables for method in table["method"].unique()}
+    for ours in [method for method in OURS if method in methods]:
         print(f"{ours}, budgets at which it is ahead of / level with / behind another:\n")
         print(f"{standing_table(tables, ours)}\n")
     print(best_beside_ours(tables, [float(budget) for budget in options.budgets.split(",")]))

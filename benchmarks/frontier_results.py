@@ -52,6 +52,9 @@ COLUMNS = {
 def merged(folders: list[Path], name: str) -> pd.DataFrame:
     """Give the rows of the table `scores` or `attention` of all runs that have it; a method must be in one only."""
     files = [folder / f"{name}.parquet" for folder in folders]
+    missing = [str(folder) for folder, file in zip(folders, files, strict=True) if not file.is_file()]
+    if name == "scores" and missing:
+        raise SystemExit(f"No finished runs of walras frontier: {', '.join(missing)}.")
     tables = [pd.read_parquet(file) for file in files if file.is_file()]
     if not tables:
         raise SystemExit(f"No run has a table {name}: {', '.join(map(str, folders))}.")

@@ -51,10 +51,13 @@ def frontier(
     task: TaskName = "roles",
     model: Model = None,
     data_dir: DataDir = None,
-    methods: Annotated[str | None, typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc.")] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help=f"Some of {ALL_METHODS}; rankings also with -post-hoc, elastic and market with -whole."),
+    ] = None,
     budgets: Annotated[str | None, typer.Option(help="Fractions of the FLOPs that heads and blocks use.")] = None,
     baseline_budgets: Annotated[
-        str | None, typer.Option(help="Those of all methods but elastic and market; by default the same.")
+        str | None, typer.Option(help="Those of all methods but elastic, market and their -whole; by default the same.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each method. Default: 3.")] = None,
     steps: Steps = None,
@@ -63,7 +66,8 @@ def frontier(
     batch_size: BatchSize = None,
     search: Search = None,
     settled: Annotated[
-        float | None, typer.Option(help="Fraction of steps from which elastic training serves whole agents; 1: never.")
+        float | None,
+        typer.Option(help="Fraction of steps from which elastic training serves whole agents; 1: never. Default: 0.5."),
     ] = None,
     limit: Limit = None,
     window: Window = 512,

@@ -53,7 +53,7 @@ class FrontierConfig(TaskTraining):
     budgets: tuple[float, ...] = BUDGETS
     baseline_budgets: tuple[float, ...] = ()
     draws: int = 1
-    settled: float = 1.0
+    settled: float = 0.5
     attention: bool = False
     attention_sentences: int = 200
 

@@ -87,7 +87,7 @@ def test_all_methods_train_for_equally_many_steps(monkeypatch: pytest.MonkeyPatc
     assert steps == []
 
 
-@pytest.mark.parametrize("settings", [{"budget": 0.0}, {"budget": 1.2}, {"search": 0.0}, {"search": 1.0}])
+@pytest.mark.parametrize("settings", [{"budget": 0.0}, {"budget": 1.2}, {"search": 0.0}, {"search": 1.2}])
 def test_comparisons_out_of_range_are_refused(settings: dict) -> None:
     with pytest.raises(InvalidInputError):
         Comparison(**{"task": memory_task(), "budget": 0.5, "settings": SETTINGS, **settings})

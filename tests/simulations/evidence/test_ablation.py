@@ -225,7 +225,7 @@ def test_the_command_adds_the_method_as_it_stands_and_resumes(tmp_path: Path) ->
     [
         (["--variants", "barter"], "barter"),
         (["--budgets", "1.0"], "below 1"),
-        (["--search", "1.0"], "search"),
+        (["--search", "1.2"], "search"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(

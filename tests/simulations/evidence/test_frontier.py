@@ -69,7 +69,7 @@ def test_whole_agents_are_served_while_valuations_learn(method: str, monkeypatch
             return found
 
         monkeypatch.setattr(shares, "shares", noted)
-    cell(method, budgets=(0.4,), steps=6, search=1.0)
+    cell(method, budgets=(0.4,), steps=6, search=1.0, settled=1.0)
     assert served == [True] * 6
     assert not values[-2].equal(values[-1])
 
@@ -185,7 +185,8 @@ def test_a_row_says_what_the_exported_model_is(method: str, small_task: Task, mo
         ({"baseline_budgets": (0.0,)}, "baseline_budgets"),
         ({"steps": 0}, "steps"),
         ({"epochs": 2.0}, "steps or epochs"),
-        ({"search": 1.0}, "search"),
+        ({"search": 0.0}, "search"),
+        ({"search": 1.2}, "search"),
         ({"settled": 0.0}, "settled"),
         ({"settled": 1.5}, "settled"),
     ],
