@@ -146,10 +146,13 @@ def print_summary(scores: "pd.DataFrame", console: "Console") -> None:
     """Print mean, interval and what is kept of the dense score, for each method and budget."""
     from rich.table import Table
 
+    from walras.llm.tasks import LOWER_IS_BETTER
     from walras.simulations.evidence.table import frontier_summary
 
+    metric = scores["metric"].iloc[0]
+    kept = f"dense {metric} over it" if metric in LOWER_IS_BETTER else "of dense"
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, title=f"{scores['task'].iloc[0]}, over seeds")
-    for column in ("method", "budget", "FLOPs, real tokens", scores["metric"].iloc[0], "of dense"):
+    for column in ("method", "budget", "FLOPs, real tokens", metric, kept):
         table.add_column(column, justify="left" if column == "method" else "right")
     for row in frontier_summary(scores).to_dict("records"):
         interval = "" if math.isnan(row["half_width"]) else f" ± {row['half_width']:.3f}"
