@@ -1,23 +1,18 @@
 """What a student learns from a teacher: its logits, and its hidden states layer by layer."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
+from walras.llm.divergence import softened_divergence
 from walras.llm.errors import CouplingError
 from walras.market import InvalidInputError
 from walras.market.validation import finite_number, positive_number
 
 __all__ = ["Distillation", "hidden_states_distance", "logits_distance"]
-
-# Of more logits than these, a vocabulary's, probabilities are formed part by part, and again for the gradient: all at
-# once they would take several times the memory of the logits.
-MOST_AT_ONCE = 2**26
 
 
 @final
@@ -59,7 +54,7 @@ class Distillation:
         """Whether forward passes must give hidden states."""
         return self.layers_weight > 0.0
 
-    def of_teacher(self, student: Any, teacher: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    def of_teacher(self, student: Any, teacher: Any, inputs: Mapping[str, Tensor], *, compiled: bool = False) -> Tensor:
         """Give the weighted distances between two models' outputs on the same inputs.
 
         Parameters
@@ -68,13 +63,15 @@ class Distillation:
             Outputs of transformers models; the teacher's carry no gradient.
         inputs
             What the student was given, for its labels and attention mask.
+        compiled
+            As in `logits_distance`.
         """
         logits, taught = _logits(student), _logits(teacher).detach()
         total = logits.new_zeros((), dtype=torch.float32)
         if self.logits_weight > 0.0:
             mask = _real_tokens(logits, inputs)
             total = total + self.logits_weight * logits_distance(
-                logits, taught, temperature=self.temperature, mask=mask
+                logits, taught, temperature=self.temperature, mask=mask, compiled=compiled
             )
         if self.needs_layers:
             mask = inputs.get("attention_mask")
@@ -84,7 +81,12 @@ class Distillation:
 
 
 def logits_distance(
-    student: Tensor, teacher: Tensor, *, temperature: float = 2.0, mask: Tensor | None = None
+    student: Tensor,
+    teacher: Tensor,
+    *,
+    temperature: float = 2.0,
+    mask: Tensor | None = None,
+    compiled: bool = False,
 ) -> Tensor:
     """Give how far a student's logits are from a teacher's.
 
@@ -95,11 +97,18 @@ def logits_distance(
     Parameters
     ----------
     student, teacher
-        Shape (batch, classes) or (batch, tokens, vocabulary).
+        Shape (batch, classes) or (batch, tokens, vocabulary); of several classes, the teacher's without a gradient.
+        More leading dimensions may come before: a teacher expanded over them (`Tensor.expand`) is not copied.
     temperature
         T; unused for one output.
     mask
         1 (or True) for the examples or tokens that count, shape of the leading dimensions.
+    compiled
+        Whether the divergence of several classes is computed by what `torch.compile` makes of it.
+
+    Notes
+    -----
+    *Differentiable in* the student's logits, once: `walras.llm.divergence`.
     """
     if student.shape != teacher.shape:
         raise CouplingError(
@@ -108,20 +117,9 @@ def logits_distance(
         )
     if student.shape[-1] == 1:
         distances = (student.float() - teacher.float()).square().squeeze(-1)
-    elif student.numel() <= MOST_AT_ONCE:
-        distances = _divergence(student, teacher, temperature)
     else:
-        count = math.ceil(student.numel() / MOST_AT_ONCE)
-        parts = zip(*(logits.flatten(0, -2).chunk(count) for logits in (student, teacher)), strict=True)
-        found = [checkpoint(_divergence, *part, temperature, use_reentrant=False) for part in parts]
-        distances = torch.cat(found).view(student.shape[:-1])
+        distances = softened_divergence(student, teacher, temperature, compiled=compiled)
     return _mean(distances, mask)
-
-
-def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Give `T^2 KL(teacher || student)` at temperature T, shape of the leading dimensions."""
-    log_student, log_teacher = ((logits.float() / temperature).log_softmax(-1) for logits in (student, teacher))
-    return temperature**2 * (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
 
 
 def hidden_states_distance(

@@ -129,20 +129,48 @@ def _loss(
     of_seeds = examples.batch(numbers.flatten())
     inputs = {name: _for_members(column, len(numbers), stack.size, shares.lanes) for name, column in of_seeds.items()}
     longest = inputs["input_ids"].shape[1]
+    # Where nothing is learned from labels, the model is not told them: its loss takes time with a vocabulary of logits.
+    tells = teacher is None or distillation.task_weight > 0.0 or distillation.logits_weight == 0.0
+    told = {name: column for name, column in inputs.items() if tells or name != "labels"}
     with _precision(stack, settings), _attention(stack, longest):
-        outputs = forward(**inputs, **positions_of(stack.model, inputs["input_ids"]))
-        loss = outputs.loss  # a mean over rows, and members have equally many
-        if teacher is not None:
+        outputs = forward(**told, **positions_of(stack.model, inputs["input_ids"]))
+        if teacher is None:
+            loss = outputs.loss  # a mean over rows, and members have equally many
+        else:
             with torch.no_grad():
-                taught = _for_members(teacher(numbers, of_seeds), len(numbers), stack.size, shares.lanes)
-            loss = distillation.task_weight * loss + distillation.of_teacher(outputs, _Taught(taught), inputs)
+                taught = teacher(numbers, of_seeds)
+            loss = _distance(stack, outputs.logits, taught, inputs, numbers, shares, settings, distillation)
+            loss = loss + distillation.task_weight * outputs.loss if tells else loss
     total = stack.size * loss
     owed = shares.penalty()
     return total if owed is None else total + owed.sum()
 
 
-class _Taught:
-    """A teacher's logits, as `Distillation` reads them."""
+def _distance(
+    stack: ModelStack,
+    logits: Tensor,
+    taught: Tensor,
+    inputs: dict[str, Tensor],
+    numbers: NDArray[np.int64],
+    shares: Shares,
+    settings: TrainingSettings,
+    distillation: Distillation,
+) -> Tensor:
+    """Give how far members are from their seeds' teachers, whose logits are not copied for each member and lane."""
+    seeds = len(numbers)
+    apart = (stack.size // seeds, seeds, shares.lanes, -1)  # as `_of_members` has them
+    # Labels and masks of examples that have one row of logits each say nothing about rows.
+    rows = {name: column.unflatten(0, apart) for name, column in inputs.items()} if logits.ndim > 2 else {}
+    return distillation.of_teacher(
+        _Logits(logits.unflatten(0, apart)),
+        _Logits(_of_members(taught, seeds, stack.size, shares.lanes)),
+        rows,
+        compiled=settings.compiled,
+    )
+
+
+class _Logits:
+    """Logits of students or their teachers, as `Distillation` reads them."""
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
@@ -239,9 +267,13 @@ def _parts(
 
 def _for_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor:
     """Give (seeds * batch, ...) as (members * lanes * batch, ...): seeds go round, lanes have the same rows."""
-    of_seed = column.view(1, seeds, 1, -1, *column.shape[1:])
-    wide = of_seed.expand(members // seeds, -1, lanes, *of_seed.shape[3:])
-    return wide.reshape(-1, *column.shape[1:])
+    return _of_members(column, seeds, members, lanes).reshape(-1, *column.shape[1:])
+
+
+def _of_members(column: Tensor, seeds: int, members: int, lanes: int) -> Tensor:
+    """Give (seeds * batch, ...) as (members / seeds, seeds, lanes, batch, ...), which is no copy."""
+    of_seed = column.unflatten(0, (1, seeds, 1, -1))
+    return of_seed.expand(members // seeds, -1, lanes, *of_seed.shape[3:])
 
 
 def positions_of(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
