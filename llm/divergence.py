@@ -58,7 +58,7 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float, *,
     once = teacher[tuple(slice(1 if step == 0 else None) for step in teacher.stride()[:-1])]
     arithmetic = _compiled() if compiled else _divergence
     if torch.is_grad_enabled() and student.requires_grad:
-        return cast(Tensor, _Divergence.apply(student, once, temperature, arithmetic))  # type: ignore[no-untyped-call]
+        return cast(Tensor, _Divergence.apply(student, once, temperature, arithmetic))
     return _by_parts(student.detach(), once, temperature, arithmetic, None)
 
 

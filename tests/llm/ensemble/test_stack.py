@@ -15,6 +15,7 @@ from walras.llm import AnnealedBudget, Distillation, EconomyConfig, ElasticBudge
 from walras.llm.baselines.gradients import given_shares
 from walras.llm.baselines.hard_concrete import HardConcreteGates
 from walras.llm.baselines.movement import MovementScores
+from walras.llm.distillation import logits_distance
 from walras.llm.ensemble import (
     ElasticShares,
     GivenShares,
@@ -27,10 +28,12 @@ from walras.llm.ensemble import (
     logits_of_members,
     served_by,
     train_together,
+    training,
 )
 from walras.llm.ensemble.training import _learning_rates
 from walras.llm.errors import UnsupportedModelError
-from walras.llm.tasks import Task, make_roles_task, small_bert
+from walras.llm.tasks import Examples, Task, make_roles_task, small_bert
+from walras.llm.tasks.language import stacked
 from walras.llm.training import TrainingSettings, fine_tune, predict
 from walras.market import InvalidInputError
 
@@ -154,6 +157,42 @@ def test_members_do_not_meet(task: Task) -> None:
         theirs, mine = (s.write_member(n, bert(9)) for s, n in ((together, number), (alone, 0)))
         for name, weight in weights_of(theirs).items():
             torch.testing.assert_close(weight, weights_of(mine)[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("task_weight", [0.0, 0.5])
+def test_every_token_of_a_member_learns_from_the_teacher_of_its_seed(
+    task_weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = ModelStack([llama(seed) for seed in range(4)])
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(20, size=(6, 5))
+    rows = [{"input_ids": row, "labels": np.where(row > 4, row, -100)} for row in tokens]
+    taught = torch.from_numpy(rng.standard_normal((2, 6, 5, 20))).float()  # seeds first
+    shares = ElasticShares(stack, ElasticBudget(lowest=0.3, warm_up=0.0, draws=1), rng.standard_normal((4, 6)))
+    asked, losses = [], []
+
+    def teacher(numbers: np.ndarray, _: dict[str, torch.Tensor]) -> torch.Tensor:
+        asked.append(numbers)
+        return torch.cat([taught[seed, numbers[seed]] for seed in range(2)])
+
+    seen = []
+    stack.model.register_forward_hook(lambda _, __, told, outputs: seen.append((told, outputs)), with_kwargs=True)
+    loss = training._loss
+    monkeypatch.setattr(training, "_loss", lambda *given: (losses.append(loss(*given)), losses[-1])[1])
+    settings, examples = TrainingSettings(steps=1, batch_size=3), TensorExamples(Examples(rows), stacked)
+    distillation = Distillation(task_weight=task_weight)
+    train_together(stack, examples, settings, seeds=[0, 1], shares=shares, teacher=teacher, distillation=distillation)
+
+    ((told, outputs),) = seen
+    copies = [(member % 2, asked[0][member % 2]) for member in range(4) for _ in range(shares.lanes)]
+    labels = torch.cat([examples.columns["labels"][numbers] for _, numbers in copies])
+    of_teachers = torch.cat([taught[seed, numbers] for seed, numbers in copies])
+    expected = 4 * logits_distance(outputs.logits, of_teachers, mask=labels != -100)
+    assert shares.lanes == 3
+    assert ("labels" in told) == (task_weight > 0.0)  # a loss that weighs nothing is not computed
+    if task_weight > 0.0:
+        expected = expected + 4 * task_weight * outputs.loss
+    torch.testing.assert_close(losses[0], expected)
 
 
 def test_a_step_in_parts_is_the_same_step(task: Task) -> None:
