@@ -9,7 +9,8 @@ from walras.llm.analysis.attention_measures import MEASURES, attention_measures
 from walras.llm.population import HEAD
 from walras.llm.tasks import Examples, Task
 from walras.market import InvalidInputError
-from walras.simulations.evidence.methods import Cell, Smaller
+from walras.simulations.evidence.cell import Cell
+from walras.simulations.evidence.methods import Smaller
 
 __all__ = ["attention_row", "looked_at"]
 

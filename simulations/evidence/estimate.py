@@ -12,7 +12,7 @@ from walras.llm import ElasticBudget
 from walras.llm.ensemble import ElasticShares, GivenShares, ModelStack, TensorExamples, train_together
 from walras.llm.tasks import Task
 from walras.llm.training import TrainingSettings
-from walras.simulations.evidence.config import FrontierConfig
+from walras.simulations.evidence.config import WHOLE, FrontierConfig
 from walras.simulations.evidence.methods import DENSE, ELASTIC, POST_HOC
 
 __all__ = ["Estimate", "estimate"]
@@ -59,7 +59,7 @@ def estimate(config: FrontierConfig, methods: Sequence[str]) -> Estimate:
     step = _seconds_per_step(model, task, settings, seeds)
     elastic_step = _seconds_per_step(model, task, settings, seeds, lowest=min(config.budgets), draws=config.draws)
     stacked_step = _seconds_per_step(model, task, settings, seeds * budgets)
-    of_method = {DENSE: step, ELASTIC: elastic_step}
+    of_method = {DENSE: step, ELASTIC: elastic_step, f"{ELASTIC}{WHOLE}": elastic_step}
     by_method = {
         method: settings.steps * of_method.get(method, 0.0 if method.endswith(POST_HOC) else stacked_step)
         for method in methods

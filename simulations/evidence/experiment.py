@@ -17,16 +17,17 @@ from walras.llm.population import NEURON_BLOCK
 from walras.llm.resources import RESOURCES, amounts_of
 from walras.market.welfare import gini
 from walras.simulations.evidence.attention import attention_row
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.config import OURS, FrontierConfig
 from walras.simulations.evidence.dense import dense_models
 from walras.simulations.evidence.flops import TaskFlops, agent_flops, task_flops
-from walras.simulations.evidence.methods import DENSE, Cell, Smaller, smaller_models
+from walras.simulations.evidence.methods import DENSE, Smaller, smaller_models
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "DenseReference", "run_frontier_cell"]
+__all__ = ["EXPERIMENT", "DenseReference", "run_frontier_cell", "scores_table"]
 
 
 def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
@@ -55,8 +56,12 @@ def run_frontier_cell(config: FrontierConfig, rng: Generator) -> Tables:
         rows["scores"].append(reference.row(smaller))
         if config.attention:
             rows["attention"].append(attention_row(cell, smaller))
-    tables = {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
-    return {**tables, "scores": tables["scores"].astype({"by_layer": "string"})}  # a method may have none
+    return {name: scores_table(some) if name == "scores" else pd.DataFrame(some) for name, some in rows.items()}
+
+
+def scores_table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Give rows of `DenseReference` as a table whose columns have a type also where all of their values are missing."""
+    return pd.DataFrame(rows).astype({"by_layer": "string"})
 
 
 class DenseReference:

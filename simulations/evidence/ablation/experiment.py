@@ -4,15 +4,15 @@ import gc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from numpy.random import Generator
 from transformers.utils.logging import disable_progress_bar
 
 from walras.simulations.evidence.ablation.config import AblationConfig
 from walras.simulations.evidence.ablation.variants import VARIANTS
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.dense import dense_models
-from walras.simulations.evidence.experiment import DenseReference
-from walras.simulations.evidence.methods import Cell, smaller_models
+from walras.simulations.evidence.experiment import DenseReference, scores_table
+from walras.simulations.evidence.methods import smaller_models
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_ablation_cell(config: AblationConfig, rng: Generator) -> Tables:
     dense, task = dense_models(frontier, seeds)  # before anything is changed: all variants begin with the same
     cell = Cell(variant.config(frontier), task, seeds, dense, variant.design)
     reference = DenseReference(cell)
-    rows = pd.DataFrame([reference.row(smaller) for smaller in smaller_models(cell)])
+    rows = scores_table([reference.row(smaller) for smaller in smaller_models(cell)])
     rows.insert(0, "variant", config.variant)
     return {"scores": rows.drop(columns="method")}
 

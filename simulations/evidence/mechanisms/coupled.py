@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from walras.llm.baselines.methods import Market
 from walras.llm.ensemble import MarketShares, ModelStack
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.mechanisms.config import MechanismsConfig
 from walras.simulations.evidence.mechanisms.recorded import Recorded
 from walras.simulations.evidence.mechanisms.rules import economy_config, instrument_of
-from walras.simulations.evidence.methods import Cell
 
 __all__ = ["Trained", "trained_models"]
 

@@ -13,6 +13,7 @@ from walras.llm import attach
 from walras.llm.ensemble import ModelStack
 from walras.llm.tasks import kept_of_dense
 from walras.market.welfare import gini
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.dense import dense_models
 from walras.simulations.evidence.mechanisms.config import MechanismsConfig
 from walras.simulations.evidence.mechanisms.coupled import trained_models
@@ -20,7 +21,6 @@ from walras.simulations.evidence.mechanisms.isolated import isolated_market
 from walras.simulations.evidence.mechanisms.measures import concentration, dead_agents
 from walras.simulations.evidence.mechanisms.recorded import Recorded, record_agents
 from walras.simulations.evidence.mechanisms.rules import CAP, VICKREY
-from walras.simulations.evidence.methods import Cell
 from walras.simulations.experiments.experiment import Anchor, Experiment, Tables
 
 if TYPE_CHECKING:

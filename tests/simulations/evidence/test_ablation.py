@@ -19,8 +19,8 @@ from walras.market.errors import MarketError
 from walras.simulations import evidence
 from walras.simulations.cli import app
 from walras.simulations.commands.ablation import ALL_VARIANTS
+from walras.simulations.evidence import cell as cell_module
 from walras.simulations.evidence import config as configuration
-from walras.simulations.evidence import methods
 from walras.simulations.evidence.ablation import (
     AS_IT_IS,
     EXPERIMENT,
@@ -29,8 +29,9 @@ from walras.simulations.evidence.ablation import (
     effects_markdown,
     variant_effects,
 )
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.design import Design
-from walras.simulations.evidence.methods import Cell
+from walras.simulations.evidence.methods import smaller_models
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ class Seen:
 
 def run(cell: Cell, monkeypatch: pytest.MonkeyPatch, *, trains: bool) -> Seen:
     seen = Seen()
-    serve, train = methods.served_by, methods.train_together
+    serve, train = cell_module.served_by, cell_module.train_together
 
     def served_by(stack: Any, valuations: np.ndarray, budgets: Any) -> Any:
         seen.valuations.append(valuations)
@@ -75,9 +76,9 @@ def run(cell: Cell, monkeypatch: pytest.MonkeyPatch, *, trains: bool) -> Seen:
             train(*arguments, distillation=distillation, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(methods, "served_by", served_by)
-        patched.setattr(methods, "train_together", train_together)
-        assert len(list(methods.smaller_models(cell))) == 1
+        patched.setattr(cell_module, "served_by", served_by)
+        patched.setattr(cell_module, "train_together", train_together)
+        assert len(list(smaller_models(cell))) == 1
     return seen
 
 

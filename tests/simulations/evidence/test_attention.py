@@ -26,8 +26,9 @@ from walras.simulations.evidence import (
 from walras.simulations.evidence import config as configuration
 from walras.simulations.evidence.attention import attention_row, looked_at
 from walras.simulations.evidence.attention_figures import attention_figures
+from walras.simulations.evidence.cell import Cell
 from walras.simulations.evidence.dense import dense_models
-from walras.simulations.evidence.methods import Cell, smaller_models
+from walras.simulations.evidence.methods import smaller_models
 
 BUDGETS = (1.0, 0.4)
 T_OF_3 = 4.302653  # Student's t, 2 degrees of freedom

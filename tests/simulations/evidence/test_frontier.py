@@ -270,6 +270,15 @@ def test_the_command_estimates_its_time(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_whole_agents_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from walras.simulations.evidence import estimate as estimates
+
+    monkeypatch.setattr(estimates, "_seconds_per_step", lambda *_, lowest=None, **__: 1.0 if lowest is None else 3.0)
+    config = FrontierConfig(steps=5, batch_size=8, seeds=2)
+    found = estimates.estimate(config, ["elastic", "elastic-whole", "market", "market-whole", "taylor-post-hoc"])
+    assert list(found.by_method.values()) == [15.0, 15.0, 5.0, 5.0, 0.0]
+
+
 def test_every_method_of_the_command_exists() -> None:
     from walras.simulations.commands.frontier import ALL_METHODS
 
