@@ -129,7 +129,7 @@ def _loss(
     of_seeds = examples.batch(numbers.flatten())
     inputs = {name: _for_members(column, len(numbers), stack.size, shares.lanes) for name, column in of_seeds.items()}
     longest = inputs["input_ids"].shape[1]
-    # Where nothing is learned from labels, the model is not told them: its loss takes time with a vocabulary of logits.
+    # Where labels weigh nothing, the model is not told them: its own loss takes several passes over all logits.
     tells = teacher is None or distillation.task_weight > 0.0 or distillation.logits_weight == 0.0
     told = {name: column for name, column in inputs.items() if tells or name != "labels"}
     with _precision(stack, settings), _attention(stack, longest):
