@@ -38,7 +38,9 @@ class EconomyCallback(TrainerCallback):
     rows
         One per logging step and budget after the warm-up: step, budget, temperature, price, shadow_price (by how much a
         unit of budget, a fraction of the agents' FLOPs, would lower the loss), sold (fraction of the agents' FLOPs that
-        the soft market sold), gap (fraction of them that whole agents at the same budget would use otherwise).
+        were used), gap (fraction of them that whole agents at the same budget would use otherwise). Where whole agents
+        are served, settled or straight through, `sold` is what they use, at most the budget, and `gap` is 0; prices
+        are still those of the soft market straight through.
     """
 
     def __init__(self, economy: "ModelEconomy", schedule: BudgetSchedule) -> None:
@@ -149,7 +151,8 @@ class EconomyCallback(TrainerCallback):
         lanes = gate.budget[None] if gate.lanes is None else gate.lanes.detach()
         count = len(lanes)
         agents = gate.clearing.allocation.shape[-1]
-        shares = gate.clearing.allocation.detach().reshape(count, -1, agents).mean(1).double().cpu().numpy()
+        each = gate.clearing.allocation.detach().reshape(count, -1, agents).double().cpu().numpy()  # of each sequence
+        shares = each.mean(1)
         prices, sold = (_by_lane(tensor, count) for tensor in (gate.clearing.price, gate.clearing.quantity_sold))
         # The loss is the mean over the step's budgets: a budget's own loss has as many times its derivative.
         gradient = None if gate.lanes is None else gate.lanes.grad
@@ -159,7 +162,13 @@ class EconomyCallback(TrainerCallback):
         for lane, budget in enumerate(lanes.tolist()):
             # A posted price has no budget, and bids that depend on sequences no one allocation.
             is_one = not gate.marketplace.posts_a_price and gate.bidder is None
-            whole = self.economy.hard_allocation(min(budget, 1.0)) if is_one else None
+            if gate.is_straight_through:  # whole agents were served, at bids that may have moved since
+                gap = float((np.abs(each[lane] - each[lane].round()) @ costs).mean())
+            elif is_one:
+                whole = self.economy.hard_allocation(min(budget, 1.0))
+                gap = float((costs * np.abs(shares[lane] - whole)).sum())
+            else:
+                gap = float("nan")
             rows.append(
                 {
                     "budget": budget,
@@ -167,7 +176,7 @@ class EconomyCallback(TrainerCallback):
                     "price": prices[lane],
                     "shadow_price": shadow[lane],
                     "sold": sold[lane],
-                    "gap": float("nan") if whole is None else float((costs * np.abs(shares[lane] - whole)).sum()),
+                    "gap": gap,
                 }
             )
         return rows

@@ -70,6 +70,15 @@ class EconomyConfig:
         Whether what agents owe comes back in equal lump sums: the loss then keeps its value, and its incentives.
     wealth
         Whether agents earn, pay, and may bid only what they own; None for agents with credit.
+    straight_through
+        Whether whole agents are served in training, as in evaluation, while bids learn from the gradient of the soft
+        market at the same budget. The model then trains on what it computes in evaluation, but the gradient is that of
+        another allocation: it is biased. What agents owe, pay and earn is reckoned on the soft market's shares, which
+        have a gradient.
+
+    Notes
+    -----
+    *Source* of `straight_through`: Bengio, Léonard and Courville 2013 (docs/reference/bibliography.md).
     """
 
     mechanism: CapacityMarket = field(default_factory=lambda: CapacityMarket(FixedSupply(1.0), LogitDemand(1.0)))
@@ -86,6 +95,7 @@ class EconomyConfig:
     concentration: ConcentrationTax | None = None
     rebate: bool = False
     wealth: WealthDynamics | None = None
+    straight_through: bool = False
 
     def __post_init__(self) -> None:
         _check_mechanism(self.mechanism)
@@ -101,6 +111,7 @@ class EconomyConfig:
             if value is not None and not isinstance(value, kind):
                 raise InvalidInputError(f"EconomyConfig.{name} must be None or a {kind.__name__}, got {value!r}.")
         boolean("EconomyConfig.rebate", self.rebate)
+        boolean("EconomyConfig.straight_through", self.straight_through)
         object.__setattr__(self, "limits", _limits(self.limits, self.resource))  # type: ignore[arg-type]
         self._set_budget()
         self._check_together()

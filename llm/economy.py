@@ -43,7 +43,8 @@ def attach(model: PreTrainedModel, config: EconomyConfig | None = None) -> "Mode
     """Make the heads and neuron blocks of a model compete for its compute.
 
     The model is changed in place, by hooks and one small submodule. Train it with the ordinary `Trainer`: in training
-    mode demand is smooth, in evaluation mode whole agents are served. `detach` takes all of it away again.
+    mode demand is smooth, in evaluation mode whole agents are served (with `EconomyConfig(straight_through=True)` in
+    both). `detach` takes all of it away again.
 
     Parameters
     ----------
@@ -198,7 +199,8 @@ class ModelEconomy:
     def set_mode(self, mode: str | None) -> None:
         """Clear `"soft"`, `"hard"`, or serve everyone (`"open"`), in every mode of the model.
 
-        None follows the model: soft in training, hard in evaluation.
+        None follows the model: hard in evaluation, soft in training, or there whole agents with the soft market's
+        gradient (`EconomyConfig.straight_through`), which is never so in mode `"soft"`.
         """
         if mode not in ("soft", "hard", "open", None):
             raise InvalidInputError(f"mode must be 'soft', 'hard', 'open' or None, got {mode!r}.")

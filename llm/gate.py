@@ -22,6 +22,7 @@ from walras.market import CapacityMarket, FixedSupply, InvalidInputError, LogitD
 from walras.market.operators import OperatorClearing
 from walras.market.operators.capacity import transforms_are_active
 from walras.market.operators.solve import LINEAR, LOGIT
+from walras.market.operators.straight_through import with_gradient_of
 
 __all__ = ["MarketGate"]
 
@@ -30,9 +31,10 @@ class MarketGate(nn.Module):
     """A compiled market over a model's agents, a submodule that is trained, moved and saved with the model.
 
     In training mode it clears the mechanism's smooth demand (every gate between 0 and 1, the budget used exactly); in
-    evaluation mode whole agents only, in descending order of valuation (the budget never exceeded). `mode` overrides
-    this: `"soft"`, `"hard"`, or `"open"`, in which all agents are served and the loss's gradient in each share can be
-    observed.
+    evaluation mode whole agents only, in descending order of valuation (the budget never exceeded). With
+    `config.straight_through` whole agents are served in training mode too, with the gradient of smooth demand. `mode`
+    overrides this: `"soft"` (smooth demand, and never straight through), `"hard"`, or `"open"`, in which all agents are
+    served and the loss's gradient in each share can be observed.
 
     Parameters
     ----------
@@ -97,6 +99,7 @@ class MarketGate(nn.Module):
         mechanism = config.mechanism
         self.valuation_gain = config.valuation_gain
         self.rebate = config.rebate
+        self.straight_through = config.straight_through
         self.marketplace = Marketplace(mechanism, shares, _market_of_agent(population, config.scope))
         self.limits = ResourceLimits(mechanism.demand, shares, amounts or {}, config.limits) if config.limits else None  # type: ignore[arg-type]
         self.spread = Spread(population)
@@ -170,6 +173,11 @@ class MarketGate(nn.Module):
         return self.training if self.mode is None else self.mode == "soft"
 
     @property
+    def is_straight_through(self) -> bool:
+        """Whether the next forward pass serves whole agents, with the gradient of smooth demand at the same budget."""
+        return self.straight_through and self.training and self.mode is None
+
+    @property
     def bids(self) -> Tensor:
         """What agents bid whatever the sequence (money per unit): valuations, as far as wealth reaches; shape (n,)."""
         return self._limited(self.valuations.detach(), None)
@@ -203,15 +211,21 @@ class MarketGate(nn.Module):
             shares = now.open + 0.0 * self._all_parameters()
             now.clearing = OperatorClearing(shares, shares.new_tensor(float("nan")), self.costs.sum())
         elif self.is_soft:
-            now.clearing = self._clear_softly(pooled)
+            # Whole agents first: prices, levies and accounts that are left behind are those of the soft market.
+            served = self._served(pooled) if self.is_straight_through else None
+            soft = self._clear_softly(pooled)
+            now.clearing = soft if served is None else _straight_through(served, soft)
         else:
             now.clearing = self._clear_whole(pooled)
         return now.clearing
 
-    def _clear_whole(self, pooled: Tensor | None) -> OperatorClearing:
+    @torch.no_grad()
+    def _served(self, pooled: Tensor | None) -> OperatorClearing:
         level = self.lanes.detach() if self.training and self.lanes is not None else self.budget
-        with torch.no_grad():
-            clearing = self._summarised(self.serve(_of_one_lane(level), pooled=pooled), level.numel())
+        return self._summarised(self.serve(_of_one_lane(level), pooled=pooled), level.numel())
+
+    def _clear_whole(self, pooled: Tensor | None) -> OperatorClearing:
+        clearing = self._served(pooled)
         if not (self.training and torch.is_grad_enabled()):
             return clearing
         # As in mode "open": bids have no say, but are in the graph.
@@ -335,7 +349,8 @@ class MarketGate(nn.Module):
     def shadow_price(self) -> float | None:
         """What one more unit of budget would lower the loss by, at the last soft forward and backward pass.
 
-        In loss per fraction of the agents' FLOPs, all lanes together; None before a backward pass.
+        In loss per fraction of the agents' FLOPs, all lanes together; None before a backward pass. Straight through,
+        it is the soft market's answer to the loss's gradient where whole agents are served.
         """
         supply = self.outcome.supply
         return None if supply is None or supply.grad is None else -float(supply.grad.sum())
@@ -356,6 +371,15 @@ class _SettleAccounts:
         if self.gate.bidder is None:  # one market for the data of all processes, and so one contribution
             gradient = mean_of_processes(gradient)
         purse.settle(self.shares, gradient, self.prices, self.gate.costs)
+
+
+def _straight_through(served: OperatorClearing, soft: OperatorClearing) -> OperatorClearing:
+    """Give what whole agents use, with the gradients of the soft market, and that market's price."""
+    return OperatorClearing(
+        with_gradient_of(served.allocation.to(soft.allocation), soft.allocation),
+        soft.price,
+        with_gradient_of(served.quantity_sold.to(soft.quantity_sold), soft.quantity_sold),
+    )
 
 
 def _follow_costs(gate: MarketGate, _: Any) -> None:

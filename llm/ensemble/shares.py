@@ -18,6 +18,7 @@ from walras.llm.gate import MarketGate
 from walras.llm.marketplace import Sale
 from walras.llm.schedule import AnnealedBudget, ElasticBudget
 from walras.market import InvalidInputError
+from walras.market.operators.straight_through import with_gradient_of
 
 __all__ = ["ElasticShares", "GivenShares", "MarketShares", "Shares", "Valued", "served_by"]
 
@@ -111,7 +112,8 @@ class _Learned(Valued):
     ----------
     whole
         Whether whole agents are served in the forward pass, with the gradient of the soft market (straight through): no
-        agent is ever half open, but the gradient is that of another allocation.
+        agent is ever half open, but the gradient is that of another allocation. They are too if the stack's economy has
+        `EconomyConfig.straight_through`.
     """
 
     def __init__(self, stack: ModelStack, valuations: NDArray[np.float64], *, whole: bool) -> None:
@@ -119,7 +121,7 @@ class _Learned(Valued):
         if self.gate.bidder is not None or self.gate.limits is not None or self.gate.purse is not None:
             raise InvalidInputError("A stack's markets have one resource, valuations that are learned, and no wealth.")
         super().__init__(_checked(stack, valuations, "valuations"), self.gate.valuation_gain)
-        self.whole = whole
+        self.whole = whole or self.gate.straight_through
         self.temperature = 1.0
         self.instrument: Instrument | None = None
         self.sale: Sale | None = None
@@ -141,8 +143,8 @@ class _Learned(Valued):
         self.sale = Sale(*(part.detach() for part in sale))
         if not self.whole:
             return sale.allocation
-        served = _served(self.gate, bids.detach(), levels.flatten()).float()
-        return sale.allocation + (served - sale.allocation).detach()
+        served = _served(self.gate, bids.detach(), levels.flatten()).to(sale.allocation)
+        return with_gradient_of(served, sale.allocation)
 
     def _sold(self, bids: Tensor, level: Tensor, temperature: Tensor) -> tuple[Sale, Tensor | None]:
         if self.instrument is not None:

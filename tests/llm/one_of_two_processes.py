@@ -19,7 +19,11 @@ __all__ = ["ECONOMIES", "train"]
 
 # Agents that are short of money from the first, so that what they bid is what they own.
 WEALTH = WealthDynamics(endowment=0.5, pace=0.5, wealth_tax=0.3)
-ECONOMIES = {"credit": EconomyConfig(budget=0.5), "wealth": EconomyConfig(budget=0.5, wealth=WEALTH)}
+ECONOMIES = {
+    "credit": EconomyConfig(budget=0.5),
+    "wealth": EconomyConfig(budget=0.5, wealth=WEALTH),
+    "straight through": EconomyConfig(budget=0.5, straight_through=True),
+}
 
 
 def train(

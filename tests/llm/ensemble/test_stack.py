@@ -255,20 +255,23 @@ def test_a_stack_that_is_done_with_frees_its_memory(task: Task) -> None:
 
 def test_whole_agents_have_the_gradient_of_the_soft_market() -> None:
     stack = ModelStack([bert(0), bert(1)])
+    ordinary = ModelStack([bert(0), bert(1)], EconomyConfig(straight_through=True))
     size, agents = stack.size, len(stack.economy.population)
     valuations = np.random.default_rng(0).standard_normal((size, agents))
     weights = torch.randn(size, agents, generator=torch.Generator().manual_seed(0))
     schedules = [AnnealedBudget(budget, warm_up=0.0, reached=0.0) for budget in (0.3, 0.6)]
     gradients = []
-    for whole in (False, True):
-        shares = MarketShares(stack, valuations, schedules, whole=whole)
+    for one, whole in ((stack, False), (stack, True), (ordinary, False)):
+        shares = MarketShares(one, valuations, schedules, whole=whole)
         shares.begin_step(0, 4)
         found = shares.shares()
         (found * weights).sum().backward()
         gradients.append(shares.raw.grad)
-    np.testing.assert_array_equal(found.detach().round(decimals=6), served_by(stack, valuations, [0.3, 0.6]))
+        served = np.array_equal(found.detach(), served_by(stack, valuations, [0.3, 0.6]))
+        assert served == (whole or one is ordinary)
     assert (gradients[0] != 0.0).any()
-    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
 
 
 def test_settled_shares_begin_their_next_training_afresh() -> None:
