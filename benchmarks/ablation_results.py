@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
+from stored_rows import stored_tables
 
 from walras.llm.tasks import LOWER_IS_BETTER
 from walras.simulations.evidence.ablation import AS_IT_IS, VARIANTS, variant_effects
@@ -37,11 +38,7 @@ def merged(folders: list[Path]) -> pd.DataFrame:
     """Give the rows of all runs, each with the name of its folder as `run`."""
     tables = []
     for folder in folders:
-        whole = folder / "scores.parquet"
-        files = [whole] if whole.is_file() else sorted(folder.glob("cells/*/scores.parquet"))
-        if not files:
-            raise SystemExit(f"No rows of walras ablation: {folder}.")
-        tables += [pd.read_parquet(file).assign(run=folder.name) for file in files]
+        tables += [table.assign(run=folder.name) for table in stored_tables(folder, "scores", "walras ablation")]
     rows = pd.concat(tables, ignore_index=True)
     if "variant" not in rows or rows["variant"].isna().any():
         raise SystemExit("Not all are runs of walras ablation: there are rows of no variant.")

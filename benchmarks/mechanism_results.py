@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from stored_rows import stored_tables
 
 from walras.simulations.evidence.mechanisms import mechanism_summary, rank_correlations
 from walras.simulations.evidence.mechanisms.figures import mechanism_figures
@@ -27,13 +28,7 @@ COLUMNS = {
 
 def merged(folders: list[Path]) -> pd.DataFrame:
     """Give the rows of all mechanisms that the runs have, whole or not."""
-    tables = []
-    for folder in folders:
-        whole = folder / "outcomes.parquet"
-        files = [whole] if whole.is_file() else sorted(folder.glob("cells/*/outcomes.parquet"))
-        if not files:
-            raise SystemExit(f"No rows of walras mechanisms: {folder}.")
-        tables += [pd.read_parquet(file) for file in files]
+    tables = [table for folder in folders for table in stored_tables(folder, "outcomes", "walras mechanisms")]
     rows = pd.concat(tables, ignore_index=True).drop(columns=["cell", "replication"], errors="ignore")
     if rows["task"].nunique() > 1:
         raise SystemExit(f"Runs of several tasks: {', '.join(rows['task'].unique())}.")

@@ -40,7 +40,7 @@ class Comparison:
     distillation
         What is learned.
     search
-        Fraction of the steps that methods which learn whom to serve use for that, in (0, 1); the rest is recovery.
+        Fraction of the steps that methods which learn whom to serve use for that, in (0, 1]; the rest is recovery.
         Methods that only rank use all steps for recovery.
     calibration
         Training examples that rankings look at.
